@@ -1,9 +1,9 @@
 // A form that asks Python: progress while it works, a button that cancels, the answer or what went wrong below.
-import { element } from "./dom.js";
+import { element, prose } from "./dom.js";
 import { Cancelled } from "./engine.js";
 
-// Returns ask(entry, request, files, shown): `files` may be a function that gets them, `shown` makes elements of the
-// answer. One question at a time.
+// Returns ask(entry, request, files, shown, again): `files` may be a function that gets them, `shown` makes elements of
+// the answer, `again` may give [request, files] that the answer asks for in place of it. One question at a time.
 export function asking(engine, { form, cancel, progress, result }) {
   const main = form.querySelector('button[type="submit"]');
   let asked = null;
@@ -22,7 +22,7 @@ export function asking(engine, { form, cancel, progress, result }) {
     }
   };
 
-  return async (entry, request, files, shown) => {
+  return async (entry, request, files, shown, again = async () => null) => {
     asked?.abort();
     const now = new AbortController();
     asked = now;
@@ -32,7 +32,10 @@ export function asking(engine, { form, cancel, progress, result }) {
     tell({ text: "working" });
     try {
       const given = typeof files === "function" ? await files() : files;
-      const answer = await engine.ask(entry, request, { files: given, onProgress: tell, signal: now.signal });
+      const options = { onProgress: tell, signal: now.signal };
+      let answer = await engine.ask(entry, request, { files: given, ...options });
+      const further = await again(answer);
+      if (further) answer = await engine.ask(entry, further[0], { files: further[1], ...options });
       result.replaceChildren(...shown(answer));
       result.focus({ preventScroll: true });
     } catch (error) {
@@ -43,8 +46,8 @@ export function asking(engine, { form, cancel, progress, result }) {
           element(
             "div",
             { class: "error", role: "alert" },
-            element("p", {}, error.message),
-            error.hint ? element("p", { class: "quiet" }, error.hint) : null,
+            element("p", {}, prose(error.message)),
+            error.hint ? element("p", { class: "quiet" }, prose(error.hint)) : null,
             error.trace ? element("pre", {}, error.trace) : null,
           ),
         );

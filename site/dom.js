@@ -12,9 +12,16 @@ export function element(name, properties = {}, ...children) {
   return made;
 }
 
-// A sentence of the knowledge: what stands between backticks is code.
+// The command line's sentences as the page says them: each answer brings its own (browser/words.py).
+const WORDS = new Map();
+
+export function learn(words) {
+  for (const [text, said] of Object.entries(words)) WORDS.set(text, said);
+}
+
+// A sentence of bootwright's, in the page's words: what stands between backticks is code.
 export function prose(text) {
-  return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
+  return (WORDS.get(text) ?? text).split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
 // Files of a drop: [{path, file}], folders with all that is in them.

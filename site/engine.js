@@ -1,4 +1,5 @@
 // The page's side of the worker: one request at a time, progress on the way, cancelled by ending the worker.
+import { learn } from "./dom.js";
 
 export class Failure extends Error {
   constructor({ message, hint, trace }) {
@@ -53,7 +54,10 @@ export class Engine {
         if (data.kind === "answer" && waiting) {
           this.#waiting.delete(data.id);
           if (data.error) waiting.reject(new Failure(data.error));
-          else waiting.resolve(data.answer);
+          else {
+            learn(data.words || {});
+            waiting.resolve(data.answer);
+          }
         }
       };
       worker.onerror = (event) => {

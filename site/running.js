@@ -1,6 +1,6 @@
 // A request that runs: what is told while it does, and the button that cancels it.
 import { Cancelled } from "./engine.js";
-import { element } from "./dom.js";
+import { element, prose } from "./dom.js";
 
 const SOON = 300; // milliseconds before there is anything to cancel
 
@@ -61,7 +61,7 @@ const round = (number) => Math.round(number * 10) / 10;
 
 export function shownFailure(error) {
   return element("div", { class: "error", role: "alert" },
-    element("p", {}, error.message),
-    error.hint ? element("p", {}, `Hint: ${error.hint}`) : null,
+    element("p", {}, prose(error.message)),
+    error.hint ? element("p", {}, "Hint: ", prose(error.hint)) : null,
     error.trace ? element("details", {}, element("summary", {}, "For a report"), element("pre", { tabindex: "0" }, error.trace)) : null);
 }

@@ -1,5 +1,5 @@
 // What `bootwright check` answers, as elements: texts from files stay text.
-import { element } from "./dom.js";
+import { element, prose } from "./dom.js";
 
 export const chip = (verdict) => element("span", { class: `chip ${verdict}` }, verdict);
 
@@ -10,7 +10,7 @@ function picture(svg) {
 }
 
 function line(label, text) {
-  return text ? element("p", {}, element("b", {}, `${label}: `), text) : null;
+  return text ? element("p", {}, element("b", {}, `${label}: `), prose(text)) : null;
 }
 
 function hazards(all) {
@@ -19,7 +19,7 @@ function hazards(all) {
     "ul",
     { class: "hazards" },
     all.map((hazard) =>
-      element("li", {}, element("b", {}, `Hazard: ${hazard.title}. `), hazard.reason, line("Remedy", hazard.remedy)),
+      element("li", {}, element("b", {}, `Hazard: ${hazard.title}. `), prose(hazard.reason), line("Remedy", hazard.remedy)),
     ),
   );
 }
@@ -34,7 +34,7 @@ function goal(name, judged, svg) {
       " ",
       element("code", {}, link.node),
       ` ${link.link}`,
-      link.reason ? element("p", {}, link.reason) : null,
+      link.reason ? element("p", {}, prose(link.reason)) : null,
       element("p", { class: "quiet" }, link.evidence),
     ),
   );
@@ -52,7 +52,7 @@ function goal(name, judged, svg) {
     // A hazard that is the first broken link stands above already.
     hazards(judged.hazards.filter((hazard) => broken?.link !== `hazard ${hazard.name}`)),
     judged.not_checked.length
-      ? element("p", { class: "quiet" }, `Not checked: ${judged.not_checked.join("; ")}`)
+      ? element("p", { class: "quiet" }, "Not checked: ", prose(judged.not_checked.join("; ")))
       : null,
     judged.chain.length
       ? element(
@@ -68,8 +68,8 @@ function goal(name, judged, svg) {
 
 const ORDER = ["fails", "unknown", "works"];
 
-// {check, verdict, pictures}: as browser/check.py answers.
-export function judgedBoards({ check, verdict, pictures }) {
+// {check, verdict, titles, pictures}: as browser/check.py answers.
+export function judgedBoards({ check, verdict, titles, pictures }) {
   const boards = check.boards || [check];
   const together = (check.together || []).filter((one) => new Set(Object.values(one.steppings)).size > 1);
   return element(
@@ -90,7 +90,7 @@ export function judgedBoards({ check, verdict, pictures }) {
       return element(
         "section",
         { class: "board" },
-        element("h3", {}, `${judged.board} ${judged.stepping}`),
+        element("h3", {}, titles[number]),
         element(
           "p",
           { class: "quiet" },
@@ -99,6 +99,6 @@ export function judgedBoards({ check, verdict, pictures }) {
         goals.map(([name, one]) => goal(name, one, pictures[number][name])),
       );
     }),
-    (check.notes || []).map((note) => element("p", { class: "quiet" }, `Note: ${note}`)),
+    (check.notes || []).map((note) => element("p", { class: "quiet" }, "Note: ", prose(note))),
   );
 }

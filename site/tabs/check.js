@@ -4,6 +4,8 @@ import { asking } from "../asking.js";
 import { Failure } from "../engine.js";
 import { judgedBoards } from "../verdicts.js";
 
+const AUTOMATIC = "automatic"; // as tabs/check.html has it
+
 const size = (bytes) => {
   const units = ["bytes", "kB", "MB", "GB"];
   const power = bytes ? Math.min(3, Math.floor(Math.log10(bytes) / 3)) : 0;
@@ -14,17 +16,9 @@ export function start(panel, engine) {
   const by = (name) => panel.querySelector(`#check-${name}`);
   const result = by("result");
   let picked = [];
-  // Devicetrees alone are held against the newest kernel that comes with the page, until another is chosen.
+  // The last of those that come with the page is the newest: devicetrees alone are held against it.
   const kernels = by("kernel");
-  let isChosen = false;
-  kernels?.addEventListener("change", () => {
-    isChosen = true;
-  });
-  const chooseKernel = () => {
-    if (!kernels || isChosen) return;
-    const alone = picked.length > 0 && picked.every(({ path }) => /\.dtbo?$/i.test(path));
-    kernels.value = alone ? kernels.options[kernels.options.length - 1].value : "";
-  };
+  const newest = kernels ? kernels.options[kernels.options.length - 1].value : "";
 
   const show = () => {
     // A folder is one line.
@@ -42,7 +36,6 @@ export function start(panel, engine) {
       ),
     );
     by("clear").hidden = !picked.length;
-    chooseKernel();
   };
   const add = (files) => {
     const paths = new Set(files.map(({ path }) => path));
@@ -76,14 +69,18 @@ export function start(panel, engine) {
     event.preventDefault();
     const request = {};
     for (const name of ["board", "revision", "os", "entry", "cmdline"]) request[name] = by(name).value;
+    const chosen = kernels?.value || "";
+    request.has_kernels = Boolean(newest);
+    request.may_add_kernel = Boolean(newest) && chosen === AUTOMATIC;
     // A kernel whose facts lie beside the page: a few hundred kilobytes, fetched when it is first asked for.
-    const kernel = kernels?.value;
-    const files = async () => {
-      if (!kernel) return picked;
+    const withKernel = async (kernel) => {
       const response = await fetch(new URL(`../kernels/${kernel}.facts`, import.meta.url));
       if (!response.ok) throw new Failure({ message: `the kernel's facts are not there (${response.status})`, hint: "load the page again" });
       return [{ path: `${kernel}.facts`, file: await response.blob() }, ...picked];
     };
-    ask("check", request, files, (answer) => [judgedBoards(answer)]);
+    const files = () => (chosen && chosen !== AUTOMATIC ? withKernel(chosen) : picked);
+    const shown = (answer) => [judgedBoards(answer)];
+    ask("check", request, files, shown, async (answer) =>
+      answer.needs_kernel ? [{ ...request, may_add_kernel: false }, await withKernel(newest)] : null);
   });
 }

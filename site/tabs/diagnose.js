@@ -76,7 +76,7 @@ function bootView(boot, several, jump, logViews) {
     boot.stages.length ? element("ol", { class: "stages" }, boot.stages.map((stage) => element("li", {}, `${stage.label} `,
       element("small", {}, `(line ${stage.line}${stage.time === null ? "" : `, ${stage.time.toFixed(2)} s`})`)))) : null,
     evidenceView(boot.evidence),
-    serious.map((finding) => findingView(finding, boot.source, jump, level)),
+    serious.map((finding) => findingView(finding, boot, jump, level)),
     others.length ? element("details", { open: !serious.length },
       element("summary", {}, `Not failures (${others.length})`),
       element("ul", {}, others.map((finding) => element("li", {},
@@ -86,18 +86,25 @@ function bootView(boot, several, jump, logViews) {
       element("dl", {}, boot.gaps.map((gap) => [element("dt", {}, gap.missing), element("dd", {}, prose(gap.get_it))]).flat())] : null);
 }
 
-function findingView(finding, source, jump, level) {
+function findingView(finding, boot, jump, level) {
+  const { source } = boot;
+  // What another finding is called, and the line that proves it.
+  const called = (signature) => {
+    const other = boot.findings.find((candidate) => candidate.signature === signature);
+    if (!other) return signature;
+    return other.lines.length ? `${other.title} (line ${other.lines[0].number})` : other.title;
+  };
   const rows = [
     ["Breaks", prose(finding.breaks)],
     ["Next", prose(finding.remedy)],
     ["To see more, boot with", finding.kernel_arguments && element("code", {}, finding.kernel_arguments)],
-    ["Led to", finding.explains.join(", ")],
+    ["Led to", finding.explains.map(called).join(", ")],
     ["See", finding.sources.join("; ")],
     ["Limits", prose(finding.limits)],
   ].filter(([, value]) => value && value.length !== 0 && value[0] !== "");
   return element("article", { class: `finding ${finding.severity}-edge` },
     element(`h${level}`, {}, element("span", { class: finding.severity }, finding.severity), `: ${finding.title}`),
-    finding.caused_by ? element("p", {}, "Follows from ", element("b", {}, finding.caused_by), ".") : null,
+    finding.caused_by ? element("p", {}, "Follows from ", element("b", {}, called(finding.caused_by)), ".") : null,
     element("p", {}, prose(finding.cause)),
     element("ul", { class: "proof", "aria-label": "Lines that prove it" },
       finding.lines.map((line) => element("li", {}, lineButton(line, source, jump)))),

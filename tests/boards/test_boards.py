@@ -8,7 +8,7 @@ import pytest
 
 from bootwright.api.asked import asked_boards, is_unlisted
 from bootwright.boards.locate import functions, locate
-from bootwright.boards.model import BOARDS, Find, board, boards, boards_of
+from bootwright.boards.model import BOARDS, Find, board, boards, boards_of, boards_of_code
 from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Refused
@@ -127,3 +127,15 @@ def test_what_is_no_board_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(Malformed):
         BOARDS.load(path)
+
+
+def test_a_revision_code_says_whose_it_is() -> None:
+    assert [board.id for board in boards_of_code(" E04171")] == ["raspberrypi-5"]
+    assert [board.id for board in boards_of_code("a02082")] == ["raspberrypi-3"]
+    assert boards_of_code("d0") == ()
+    with pytest.raises(Refused, match="no revision code"):
+        boards_of_code("rev 1.1")
+    (board,), stepping = asked_boards((), revision="e04171")
+    assert (board.id, stepping) == ("raspberrypi-5", "d0")
+    with pytest.raises(Refused, match="one board's"):
+        asked_boards((), revision="d0")

@@ -46,10 +46,10 @@ def package(name: str) -> dict[str, bytes]:
         pytest.skip(f"{error.message} ({error.hint})")
 
 
-def made(folder: Path) -> Path:
-    """The site, built."""
+def made(folder: Path, *kernels: str) -> Path:
+    """The site, built with the facts of some kernels of the catalogue that are here."""
     package("pyodide")
-    build(ROOT, folder)
+    build(ROOT, folder, kernels=kernels)
     return folder
 
 

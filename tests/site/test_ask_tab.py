@@ -61,6 +61,7 @@ def test_lights_are_what_observe_says() -> None:
     ).observed
     assert answered["seen"] == {
         "verdict": observed.verdict.value,
+        "headline": "the boot stops: RP1, the chip with Ethernet and USB, was not found",
         "outcomes": {goal: verdict.value for goal, verdict in observed.seen.outcomes.items()},
         "says": list(observed.seen.says),
         "next": observed.seen.next,
@@ -102,7 +103,66 @@ def test_a_recorded_run_decides_for_the_board(
     (plan,) = asked(board="raspberrypi-5", revision=revision)["plans"]
     (decided,) = plan["answers"]
     assert decided["verdict"] == plan["verdict"] == verdict
-    assert ("devicetree source kernel" in decided["use"]) is (verdict == "works")
+    assert (["devicetree source", "kernel"] in decided["use"]) is (verdict == "works")
+
+
+@pytest.fixture
+def recorded_run(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is made with a run of the plan."""
+    (run / "talos-rpi5.json").write_bytes((run / "result.json").read_bytes())
+    monkeypatch.setattr(ask, "RUNS", run)
+
+
+@pytest.mark.usefixtures("recorded_run")
+@pytest.mark.parametrize(
+    ("version", "verdict", "says"),
+    [
+        ("1.12.5", "works", "kernel version: 6.18.15"),  # the kernel that was predicted with
+        ("1.12.6", "unknown", "kernel version: 6.18.18"),
+    ],
+)
+def test_the_plan_says_of_the_version_that_was_asked_how_it_stands(
+    version: str, verdict: str, says: str
+) -> None:
+    (plan,) = asked(board="raspberrypi-5", revision="c0", system="talos", version=version)["plans"]
+    (release,) = plan["releases"]
+    assert (release["name"], release["verdict"]) == (f"Talos {version}", verdict)
+    assert says in " ".join(release["says"])
+    assert plan["outside"] == ""
+
+
+@pytest.mark.usefixtures("recorded_run")
+@pytest.mark.parametrize("version", ["1.14.7", "1.9.0", "99.0.0"])
+def test_a_version_that_the_runs_are_not_about_is_said_to_be_that(version: str) -> None:
+    (plan,) = asked(board="raspberrypi-5", revision="c0", system="talos", version=version)["plans"]
+    assert plan["releases"] == []
+    assert "1.12.1 to 1.12.11" in plan["outside"]
+    assert version in plan["outside"]
+
+
+@pytest.mark.parametrize(("version", "can_be_made"), [("1.12.6", True), ("1.9.0", False), ("99.0.0", False)])
+def test_no_address_is_shown_of_an_image_that_fails_or_is_not_known(version: str, can_be_made: bool) -> None:
+    image = asked(board="raspberrypi-5", revision="e04171", system="talos", version=version)["image"]
+    assert image["can_be_made"] is can_be_made
+
+
+def test_a_version_needs_its_system_and_a_series_is_no_version() -> None:
+    with pytest.raises(Refused, match=r"1\.12\.6 is the version of a system"):
+        asked(board="raspberrypi-5", version="1.12.6")
+    with pytest.raises(Refused, match=r"1\.12") as raised:
+        asked(board="raspberrypi-5", system="talos", version="1.12")
+    assert (raised.value.hint or "").startswith("it looks like 1.12.")
+
+
+def test_the_revision_code_says_which_board_it_is_and_names_are_read_as_they_are_meant() -> None:
+    assert asked(revision="e04171")["board"] == "Raspberry Pi 5"
+    assert asked(board="raspberry  pi 5", revision="D0")["stepping"] == "d0"
+
+
+def test_where_all_that_was_told_works_nothing_is_wrong() -> None:
+    seen = asked(board="raspberrypi-5", led="off", lights="on", address="192.168.1.50")["seen"]
+    assert seen["verdict"] == "works"
+    assert seen["next"].startswith("nothing")
 
 
 def test_a_decision_is_the_investigations_own(run: Path) -> None:

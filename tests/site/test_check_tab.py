@@ -15,11 +15,13 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from disk_kit import make_fat
+from isolate_kit import blob
 from site_kit import NEEDS_A_BROWSER, READY, chromium, made, package, served, shown_as, wait_for
 
 from bootwright import api
 from bootwright.browser import check as tab
-from bootwright.browser.asked import revision_or_stepping
+from bootwright.browser.asked import board_meant, revision_or_stepping
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Silent
 from bootwright.foundation.verdict import Verdict
@@ -28,6 +30,7 @@ from bootwright.kernels.model import Kernel
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
 from bootwright.report.checked.chain_picture import chain_picture, stations
 
+BOARD = '/dts-v1/; / { compatible = "raspberrypi,5-model-b", "brcm,bcm2712"; };'
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -70,8 +73,43 @@ def test_the_one_field_takes_a_revision_code_or_a_stepping() -> None:
     assert revision_or_stepping("raspberrypi-5", "d0") == (None, "d0")
     assert revision_or_stepping("raspberrypi-5", "Revision\t: e04171") == ("e04171", None)
     assert revision_or_stepping("", "") == (None, None)
+    assert revision_or_stepping("raspberrypi-5", " D0 ") == (None, "d0")
+    assert revision_or_stepping("", "D0") == (None, "d0")
     with pytest.raises(Refused):
         revision_or_stepping("raspberrypi-55", "d0")
+
+
+def test_a_board_is_found_by_its_name() -> None:
+    assert board_meant("Raspberry Pi 5") == board_meant("RASPBERRYPI-5") == "raspberrypi-5"
+    assert board_meant("Raspberry Pi") == "Raspberry Pi"
+    assert board_meant("bcm2712-rpi-5-b.dtb") == "bcm2712-rpi-5-b.dtb"
+
+
+@pytest.mark.parametrize("name", ["board.dtb", "card/board.dtb", "noext"])
+def test_devicetrees_alone_ask_for_a_kernel(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = Path(name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(blob(BOARD))
+    page = {"has_kernels": True, "may_add_kernel": True}
+    assert tab.answer(page, [path], Silent()) == {"needs_kernel": True}
+    with pytest.raises(Refused, match="no kernel is among the files") as raised:
+        tab.answer({"has_kernels": True}, [path], Silent())
+    assert "choose one under" in (raised.value.hint or "")
+    with pytest.raises(Refused) as raised:
+        tab.answer({}, [path], Silent())
+    assert (raised.value.hint or "").startswith("pick a kernel")
+
+
+def test_an_image_without_its_kernel_is_given_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("boot").mkdir()
+    Path("boot/bcm2712-rpi-5-b.dtb").write_bytes(blob(BOARD))
+    make_fat(Path("part.img"), Path("boot"), 16, 16 << 20)
+    with pytest.raises(Refused, match="no kernel is among the files"):
+        tab.answer({"has_kernels": True, "may_add_kernel": True}, [Path("part.img")], Silent())
 
 
 def test_a_folder_is_one_artifact() -> None:
@@ -112,6 +150,14 @@ def kernel(name: str) -> Kernel:
         pytest.skip(f"{name}: {error}")
 
 
+def kernels_here() -> list[str]:
+    """The kernel that the page is made with, where it is here."""
+    try:
+        return [api.get_kernel("debian-6.18-4k", modules=True, offline=True).name]
+    except BootwrightError:
+        return []
+
+
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """2.2 GB, of which 50 MB are there: a real kernel, its modules in the initramfs, GRUB."""
@@ -146,7 +192,7 @@ def test_python_answers_as_the_command(image: Path, monkeypatch: pytest.MonkeyPa
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with (
-        served(made(tmp_path_factory.mktemp("made") / "site")) as address,
+        served(made(tmp_path_factory.mktemp("made") / "site", *kernels_here())) as address,
         chromium(tmp_path_factory.mktemp("profile")) as driver,
     ):
         driver.get(f"{address}#check")
@@ -194,13 +240,25 @@ def test_what_is_damaged_is_one_clear_error(browser: Any, tmp_path: Path) -> Non
     alert = browser.find_element("css selector", "#check-result [role=alert]").text
     assert "board.dtb" in alert
     assert "Traceback" not in alert
-    # A devicetree alone is held against the newest kernel that comes with the page, where one does.
-    kernels = browser.execute_script(
-        "return [...document.querySelectorAll('#check-kernel option')].map((kernel) => kernel.value)"
+
+
+@pytest.mark.download
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+def test_devicetrees_alone_are_checked_against_the_kernel_of_the_page(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    name = kernel("debian-6.18-4k").name
+    without_ending = tmp_path / "noext"
+    without_ending.write_bytes(blob(BOARD))
+    ask(browser, [without_ending], board="Raspberry Pi 5", revision="D0")
+    shown = browser.find_element("id", "check-result").text
+    assert "Raspberry Pi 5, stepping d0" in shown
+    assert f"{name}, noext" in shown
+    browser.execute_script("document.getElementById('check-kernel').value = ''")
+    ask(browser, [without_ending])
+    assert (
+        "choose one under “Kernel, for devicetrees alone”" in browser.find_element("id", "check-result").text
     )
-    if kernels:
-        chosen = browser.execute_script("return document.getElementById('check-kernel').value")
-        assert chosen == kernels[-1]
+    browser.execute_script("document.getElementById('check-kernel').value = 'automatic'")
 
 
 def choose(browser: Any, name: str) -> None:  # noqa: ANN401
@@ -228,6 +286,40 @@ def test_the_ask_tab_by_keyboard(browser: Any) -> None:  # noqa: ANN401
     shown = wait_for(browser, "document.querySelector('#ask-seen')?.innerText", seconds=120)
     assert "RP1" in shown
     assert browser.switch_to.active_element.get_attribute("id") == "ask-result", "a reader goes on there"
+
+
+def ask_about(browser: Any, **fields: str) -> str:  # noqa: ANN401
+    """What the Ask tab shows."""
+    choose(browser, "ask")
+    browser.execute_script("document.getElementById('ask-form').reset()")
+    browser.execute_script("document.getElementById('ask-result').replaceChildren()")
+    for name, value in fields.items():
+        browser.execute_script(f"document.getElementById('ask-{name}').value = arguments[0]", value)
+    browser.execute_script("document.getElementById('ask-form').requestSubmit()")
+    shown: str = wait_for(browser, "document.getElementById('ask-result').innerText", seconds=120)
+    return shown
+
+
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+def test_the_ask_tab_says_why_and_gives_no_address_of_what_fails(browser: Any) -> None:  # noqa: ANN401
+    shown = ask_about(browser, board="raspberrypi-5", revision="e04171", system="talos", version="1.9.0")
+    assert "the factory has the overlay rpi_5 from Talos Linux 1.12.3 on" in shown
+    assert "metal-arm64" not in shown
+    shown = ask_about(browser, revision="e04171", system="talos", version="1.12.6")
+    assert shown.startswith("Raspberry Pi 5, stepping d0")
+    assert shown.index("Give the image factory this schematic") < shown.index("v1.12.6/metal-arm64")
+    assert "bootwright" not in shown, "nothing to type"
+
+
+@pytest.mark.browser
+@NEEDS_A_BROWSER
+def test_what_stops_the_boot_is_said_to_fail_in_the_words_of_the_page(browser: Any) -> None:  # noqa: ANN401
+    shown = ask_about(browser, board="raspberrypi-5", led="4+3", lights="off", address="none", system="talos")
+    assert "fails the boot stops: RP1" in " ".join(shown.split())
+    assert "the tab “Check an image”" in shown
+    assert "What you saw goes before what follows" in shown
+    assert "“Status LED”" in ask_about(browser, board="raspberrypi-5", led="nonsense")
 
 
 @pytest.mark.browser

@@ -45,11 +45,12 @@ def asked_boards(
     """The boards named, and the stepping that the revision code or the stepping's name says, or the
     devicetree that names the only board.
 
-    Raises `Refused` for a board, stepping, revision or goal that does not exist, or that one of the boards
-    does not have, and for a revision or devicetree that is of another stepping than the one named.
+    Where none is named, a revision code says whose it is. Raises `Refused` for a board, stepping, revision or
+    goal that does not exist, or that one of the boards does not have, and for a revision or devicetree that
+    is of another stepping than the one named.
     """
     from bootwright.boards.model import board as board_named
-    from bootwright.boards.model import listed
+    from bootwright.boards.model import boards_of_code, listed
     from bootwright.foundation.choices import no_such, one_of
     from bootwright.foundation.errors import Refused
 
@@ -63,6 +64,7 @@ def asked_boards(
             )
         stepping = stepping or of_devicetree
     if revision is not None:
+        chosen = chosen or boards_of_code(revision)
         if len(chosen) != 1:
             raise Refused("a revision code is one board's", hint="give that board with --board")
         of_revision = chosen[0].stepping_of(revision).name

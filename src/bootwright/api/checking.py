@@ -136,8 +136,11 @@ def check(
         wanted_goals = texts(goals)
         board_names = texts(boards)
         unlisted = tuple(name for name in board_names if is_unlisted(name))
+        listed = [name for name in board_names if name not in unlisted]
+        if revision is not None and board_names and not listed:
+            raise Refused("a revision code is one of a known board", hint="leave it out")
         chosen, stepping = asked_boards(
-            [name for name in board_names if name not in unlisted],
+            listed,
             revision=revision,
             stepping=stepping,
             goals=wanted_goals,

@@ -145,10 +145,8 @@ def investigate(
     check_folders(chosen, folders)
     check_observations(chosen, seen, str(observations))
     _check_names(chosen, seen)
-    stepping = None
-    if board is not None or revision is not None:
-        _, stepping = asked_boards([board] if board is not None else [], revision=revision)
-    given = asked(chosen, texts(have), board=board, stepping=stepping)
+    boards, stepping = asked_boards([board] if board is not None else [], revision=revision)
+    given = asked(chosen, texts(have), board=boards[0].id if boards else None, stepping=stepping)
     library = open_library(archive=archive, offline=offline, progress=progress)
     if dry_run:
         loop = Loop(chosen, seen, list_candidates(chosen, library), given, noise=check_noise(noise))
@@ -262,8 +260,8 @@ def decide_recorded(
         raise Malformed(str(result), None, "JSON", str(error)[:200]) from error
     if not isinstance(document, dict):
         raise Malformed(str(result), None, "a run's result", type(document).__name__)
-    _, named = asked_boards([board] if board is not None else [], revision=revision, stepping=stepping)
-    given = asked(chosen, texts(have), board=board, stepping=named)
+    boards, named = asked_boards([board] if board is not None else [], revision=revision, stepping=stepping)
+    given = asked(chosen, texts(have), board=boards[0].id if boards else None, stepping=named)
     investigation = weighed(chosen, read_cells(document, str(result)), given, str(result))
     return Investigated(investigation, decide(investigation), ())
 

@@ -244,14 +244,7 @@ class Board:
         revision = self.revision
         if revision is None:
             raise Refused(f"{self.id} has no revision codes", hint="give --stepping instead")
-        try:
-            number = int(code.strip().lower().removeprefix("0x"), 16)
-        except ValueError as error:
-            raise Refused(
-                f"{code!r} is no revision code",
-                hint="it looks like e04171: in /proc/cpuinfo of any system that boots there, or on the "
-                "firmware's screen without a card (`board:`)",
-            ) from error
+        number = _code(code)
         values = {field.name: field.of(number) for field in revision.bits}
         if number >> 32 or not _fits(values, revision.board):
             fields = ", ".join(f"{name} {value:#x}" for name, value in values.items())
@@ -263,6 +256,24 @@ class Board:
             if _fits(values, rule.fields):
                 return self.stepping(rule.stepping)
         return self.steppings[0]
+
+
+def _code(text: str) -> int:
+    """The number of a revision code; raises `Refused` where it is no hexadecimal one."""
+    try:
+        return int(text.strip().lower().removeprefix("0x"), 16)
+    except ValueError as error:
+        raise Refused(
+            f"{text!r} is no revision code",
+            hint="it looks like e04171: in /proc/cpuinfo of any system that boots there, or on the "
+            "firmware's screen without a card (`board:`)",
+        ) from error
+
+
+def boards_of_code(code: str) -> tuple[Board, ...]:
+    """The boards that a revision code may be of; raises `Refused` where it is no hexadecimal code."""
+    number = _code(code)
+    return tuple(board for board in boards() if _is_code_of(board, number))
 
 
 def _is_code_of(board: Board, number: int) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bootwright.browser.asked import asked_text, revision_or_stepping
+from bootwright.browser.asked import asked_text, board_meant, revision_or_stepping
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
 
 if TYPE_CHECKING:
     from bootwright.boards.model import Board
+    from bootwright.foundation.versions import Version
     from bootwright.prepare.knowledge import Preparation
 
 RUNS = Path(__file__).parent / "runs"
@@ -23,9 +25,9 @@ _SYSTEM = "talos"
 def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress) -> dict[str, Any]:  # noqa: ARG001
     """What is known without a file: of the lights, of a system's version on the board, and by plans.
 
-    `request` has `board`, and may have `revision` (a revision code or a stepping's name), `system` (`talos`
-    or nothing), `version`, `led` (`off`, `steady`, `activity`, or a code such as `4+3`), `lights` (of the
-    Ethernet socket: `on`, `off`) and `address` (`none`, or the address).
+    `request` has `board` (id or name) or `revision` (a revision code; with a board also a stepping's name),
+    and may have `system` (`talos` or nothing), its `version`, `led` (`off`, `steady`, `activity`, or a code
+    such as `4+3`), `lights` (of the Ethernet socket: `on`, `off`) and `address` (`none`, or the address).
 
     Returns `seen` (what `observe` says), `image` (what `talos` says) and `plans` (what a recorded run
     decides for the board), each null or empty where it was not asked for or nothing is known, and
@@ -33,19 +35,21 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
     """
     from bootwright.api.asked import asked_boards
 
-    name = asked_text(request, "board")
-    if not name:
-        raise Refused("a board is needed", hint="choose one")
+    name = board_meant(asked_text(request, "board"))
     revision, stepping = revision_or_stepping(name, asked_text(request, "revision"))
-    (board,), of_stepping = asked_boards((name,), revision=revision, stepping=stepping)
+    if not (name or revision):
+        raise Refused("a board is needed", hint="choose one")
+    (board,), of_stepping = asked_boards((name,) if name else (), revision=revision, stepping=stepping)
     system, version = asked_text(request, "system"), asked_text(request, "version")
     if system not in {"", _SYSTEM}:
         raise Refused(f"nothing is known of {system!r} without its image", hint="check the image")
+    if version and not system:
+        raise Refused(f"{version} is the version of a system", hint="choose which system, or leave it empty")
     not_known: list[str] = []
     with progress.step("looking it up"):
         seen = _seen(board, request, system)
         image = _image(board, of_stepping, version, not_known) if system else None
-        plans = _plans(board, of_stepping, not_known)
+        plans = _plans(board, of_stepping, _version(system, version), not_known)
     if not system:
         not_known.append("which system it is to run")
     return {
@@ -58,9 +62,20 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
     }
 
 
+def _version(system: str, text: str) -> Version | None:
+    """The version that is asked about, the newest known without one; None without a system."""
+    from bootwright.kernels.releases import RELEASES, version_of
+
+    if not system:
+        return None
+    known = RELEASES.get(system)
+    return version_of(text, known) if text else known.newest
+
+
 def _seen(board: Board, request: Mapping[str, Any], system: str) -> dict[str, Any] | None:
     """What the lights and the router's list mean, and the next step; None where nothing was told."""
     from bootwright.api.cards.observing import observe
+    from bootwright.report.observe_text import headline
 
     led, lights, address = (asked_text(request, name) or None for name in ("led", "lights", "address"))
     if not (led or lights or address):
@@ -70,6 +85,7 @@ def _seen(board: Board, request: Mapping[str, Any], system: str) -> dict[str, An
     ).observed
     return {
         "verdict": observed.verdict.value,
+        "headline": headline(observed),
         "outcomes": {name: verdict.value for name, verdict in observed.seen.outcomes.items()},
         "says": list(observed.seen.says),
         "next": observed.seen.next,
@@ -90,7 +106,9 @@ def _image(board: Board, stepping: str | None, version: str, not_known: list[str
         path = Path(folder) / "schematic.yaml"
         path.write_text(text, encoding="utf-8")
         foretold = talos(path, version=version or None, board=board.id, stepping=stepping)
-    return {"schematic": text, "talos": foretold.as_json()}
+    # No address is given of what fails, or of a version that may not exist.
+    can_be_made = foretold.verdict is not Verdict.FAILS and foretold.foretold.release is not None
+    return {"schematic": text, "can_be_made": can_be_made, "talos": foretold.as_json()}
 
 
 def _schematic(preparation: Preparation, board: Board) -> str | None:
@@ -102,12 +120,14 @@ def _schematic(preparation: Preparation, board: Board) -> str | None:
     return None
 
 
-def _plans(board: Board, stepping: str | None, not_known: list[str]) -> list[dict[str, Any]]:
-    """What each plan's recorded run decides for the board."""
+def _plans(
+    board: Board, stepping: str | None, version: Version | None, not_known: list[str]
+) -> list[dict[str, Any]]:
+    """What each plan's recorded run decides for the board, and says of the system's version."""
     from bootwright.api.investigation import decide_recorded
     from bootwright.investigate.plans.plan_file import PLANS
     from bootwright.report.story import tell
-    from bootwright.report.story.names import cell_words
+    from bootwright.report.story.releases import asked_release
 
     decided = []
     for name, plan in PLANS.all().items():
@@ -119,6 +139,12 @@ def _plans(board: Board, stepping: str | None, not_known: list[str]) -> list[dic
             continue
         decision = decide_recorded(name, result, board=board.id, stepping=stepping)
         story = tell(decision.investigation, decision.decision)
+        releases, outside = (
+            asked_release(decision.investigation, decision.decision, _SYSTEM, version)
+            if version is not None
+            else ((), "")
+        )
+        several = len(story.what_to_do) > 1
         decided.append(
             {
                 "plan": name,
@@ -126,14 +152,23 @@ def _plans(board: Board, stepping: str | None, not_known: list[str]) -> list[dic
                 "question": plan.question,
                 "verdict": decision.verdict.value,
                 "headline": story.headline,
+                "outside": outside,
+                "releases": [
+                    {
+                        "name": f"{release.name} on {release.given}" if several else release.name,
+                        "verdict": release.verdict,
+                        "says": list(release.says),
+                    }
+                    for release in releases
+                ],
                 "answers": [
                     {
                         "name": to_do.name,
                         "what": to_do.what,
                         "verdict": to_do.verdict,
                         "source": to_do.source,
-                        "use": cell_words(to_do.use),
-                        "try": "" if to_do.use else cell_words(to_do.cell),
+                        "use": [list(pair) for pair in to_do.use],
+                        "try": [] if to_do.use else [list(pair) for pair in to_do.cell],
                         "says": " ".join(filter(None, (to_do.ready, to_do.says, to_do.todo, to_do.cost))),
                         "quicker": to_do.quicker,
                         "why": [*to_do.why, *to_do.history],

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bootwright.api.checking import check
-from bootwright.browser.asked import asked_text, revision_or_stepping
+from bootwright.browser.asked import asked_text, board_meant, revision_or_stepping
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.compressed import is_expanded_whole
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
+from bootwright.predict.given.gathered import NoKernel
 from bootwright.report.checked.chain_picture import chain_picture
 from bootwright.report.checked.text import screens
 
 if TYPE_CHECKING:
     from bootwright.api.checking import Checked
+    from bootwright.predict.verdicts import BoardVerdicts
 
 _MOST_IN_MEMORY = 16 << 20
 """Bytes of a compressed file that may be expanded in memory: images expand to a hundred times as much."""
@@ -27,11 +29,14 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
 
     `request` may have `board` (docs/boards.md), `revision` (a revision code, or a stepping's name), `os`
     (`talos=1.12.1`), `entry` and `cmdline` (of the boot entry), as the command's options. A file that was
-    picked alone is an artifact; of a folder, the folder is. `on_disk` is false where the browser gives the
+    picked alone is an artifact; of a folder, the folder is. `has_kernels` says that the page has some, and
+    `may_add_kernel` that it adds one where devicetrees come alone: then `{"needs_kernel": true}` asks for it.
+    `on_disk` is false where the browser gives the
     page no storage, so that what is kept in the cache is kept in memory.
 
-    Returns `check` (docs/schemas/check.schema.json), `verdict`, `text` (lines of the command's answer) and
-    `pictures`: for each board judged, goal → SVG. Raises what `api.check` raises.
+    Returns `check` (docs/schemas/check.schema.json), `verdict`, `titles` (of each board judged),
+    `text` (lines of the command's answer) and `pictures`: for each board judged, goal → SVG. Raises what
+    `api.check` raises.
     """
     artifacts = given(files)
     if not artifacts:
@@ -40,20 +45,32 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
         )
     if request.get("on_disk") is False:
         _check_room(files)
-    board = asked_text(request, "board")
+    board = board_meant(asked_text(request, "board"))
     revision, stepping = revision_or_stepping(board, asked_text(request, "revision"))
     with progress.step("reading"):
-        checked = check(
-            artifacts,
-            boards=board or (),
-            revision=revision,
-            stepping=stepping,
-            os=asked_text(request, "os") or None,
-            entry=asked_text(request, "entry") or None,
-            cmdline=asked_text(request, "cmdline") or None,
-            progress=progress,
-        )
+        try:
+            checked = check(
+                artifacts,
+                boards=board or (),
+                revision=revision,
+                stepping=stepping,
+                os=asked_text(request, "os") or None,
+                entry=asked_text(request, "entry") or None,
+                cmdline=asked_text(request, "cmdline") or None,
+                progress=progress,
+            )
+        except NoKernel as error:
+            if error.alone and request.get("may_add_kernel"):
+                return {"needs_kernel": True}
+            raise Refused("no kernel is among the files", hint=_hint(request, alone=error.alone)) from error
     return document(checked)
+
+
+def _hint(request: Mapping[str, Any], *, alone: bool) -> str:
+    """What to do where there is no kernel; `alone`: there are devicetrees, which any kernel may go with."""
+    if alone and request.get("has_kernels"):
+        return "choose one under “Kernel, for devicetrees alone”, or pick a kernel with them"
+    return "pick a kernel (Image, vmlinuz, a .deb) with them, or an image that has one"
 
 
 def _check_room(files: Sequence[Path]) -> None:
@@ -71,12 +88,20 @@ def document(checked: Checked) -> dict[str, Any]:
     return {
         "check": checked.as_json(),
         "verdict": checked.verdict.value,
+        "titles": [_title(verdicts) for verdicts in checked.judged],
         "text": screens(checked.judged),
         "pictures": [
             {name: chain_picture(name, goal) for name, goal in verdicts.goals.items()}
             for verdicts in checked.judged
         ],
     }
+
+
+def _title(verdicts: BoardVerdicts) -> str:
+    """`Raspberry Pi 5, stepping d0`."""
+    board = verdicts.board
+    stepping = f", stepping {verdicts.stepping}" if len(board.steppings) > 1 and verdicts.stepping else ""
+    return f"{board.name}{stepping}"
 
 
 def given(files: Sequence[Path]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from bootwright.browser.words import reworded, worded
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 
@@ -29,17 +30,21 @@ class Answer(Protocol):
 
 
 def run(entry: str, request: str, files: Sequence[str], report: Callable[[str], object]) -> str:
-    """The answer of an entry as JSON: `{"answer": …}`, or `{"error": {"message", "hint", "trace"}}`.
+    """The answer of an entry as JSON: `{"answer", "words"}`, or `{"error": {"message", "hint", "trace"}}`.
 
     `request` is JSON, `files` are paths relative to the current folder. `report` is given each piece of
     progress as JSON: `{"text"}`, and `{"done", "total", "unit"}` (`total` may be null) of the last text.
-    Nothing is raised: `trace` is text where the error is one of the program itself, else null.
+    `words` has the texts of the answer that the page says in other words than the command line. Nothing is
+    raised: `trace` is text where the error is one of the program itself, else null.
     """
+    asked: dict[str, Any] = {}
     try:
-        answer = _answer_of(entry)(json.loads(request), [Path(name) for name in files], Reported(report))
-        return json.dumps({"answer": answer})
+        asked = json.loads(request)
+        answer = _answer_of(entry)(asked, [Path(name) for name in files], Reported(report))
+        return json.dumps({"answer": answer, "words": reworded(answer, asked)})
     except BootwrightError as error:
-        return _failed(error.message, error.hint, None)
+        hint = worded(error.hint, asked) if error.hint else error.hint
+        return _failed(worded(error.message, asked), hint, None)
     except MemoryError:
         return _failed("this browser tab has not enough memory", "close other tabs, and try again", None)
     except Exception as error:  # noqa: BLE001 - the page has no other way to learn of it

@@ -185,7 +185,7 @@ def refuse_other(head: bytes, where: str) -> None:
         raise Refused(
             f"{where} is not text",
             hint="a console captured at another speed looks so too (115200 baud is usual); "
-            "an image or a kernel is read by bootwright inspect or check",
+            "bootwright check reads an image or a kernel",
         )
 
 

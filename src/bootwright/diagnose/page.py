@@ -7,7 +7,7 @@ from importlib import resources
 
 import jinja2
 
-from bootwright.diagnose.model import SERIOUS, Diagnosis
+from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis
 
 
 def as_html(diagnosis: Diagnosis, *, title: str) -> str:
@@ -16,7 +16,16 @@ def as_html(diagnosis: Diagnosis, *, title: str) -> str:
         diagnosis=diagnosis,
         title=title,
         serious=SERIOUS,
+        called=_called,
     )
+
+
+def _called(boot: Boot, signature: str) -> str:
+    """What a boot's finding of a signature is called, and the line that proves it."""
+    finding = next((finding for finding in boot.findings if finding.signature == signature), None)
+    if finding is None:
+        return signature
+    return f"{finding.title} (line {finding.lines[0].number})" if finding.lines else finding.title
 
 
 @cache

@@ -101,9 +101,13 @@ class Releases:
 RELEASES = Kind("releases", "a system's releases", Releases)
 
 
-def version_of(text: str, newest: Version) -> Version:
-    """The version of a release that a user names (`1.12.6`, `v1.12.6`); raises `Refused`."""
+def version_of(text: str, known: Releases) -> Version:
+    """The version of a release that a user names (`1.12.6`, `v1.12.6`); raises `Refused`.
+
+    For a series (`1.12`) the newest known of it is named.
+    """
     version = Version.parse(text)
     if version is None or len(version.text.removeprefix("v").split(".")) != 3:
-        raise Refused(f"{text!r} is no version", hint=f"it looks like {newest}")
+        like = known.like(version) if version is not None else known.newest
+        raise Refused(f"{text!r} is no version", hint=f"it looks like {like}")
     return version

@@ -34,8 +34,8 @@ def published(preparation: Preparation, board: Board, version: str | None) -> Pu
         raise Refused(
             f"where images of {preparation.title} are is not known", hint="give one with --image FILE or URL"
         )
-    newest = RELEASES.get(preparation.id).newest
-    wanted = newest if version is None else version_of(version, newest)
+    known_releases = RELEASES.get(preparation.id)
+    wanted = known_releases.newest if version is None else version_of(version, known_releases)
     overlays = [overlay for overlay in images.overlays if overlay.board == board.id]
     if not overlays:
         known = dict.fromkeys(overlay.board for overlay in images.overlays)

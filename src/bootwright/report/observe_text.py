@@ -14,10 +14,7 @@ from bootwright.report.words import wrapped
 def lines(observed: Observed, record: Path | None, read: Sequence[str] = ()) -> Iterator[str]:
     """The verdict first; `record` is where it was kept, `read` what was put right in a photo's text."""
     seen = observed.seen
-    stopped = f"the boot stops: {observed.stopped_by}" if observed.stopped_by else "no goal is decided by it"
-    is_decided = any(verdict is not Verdict.UNKNOWN for verdict in seen.outcomes.values())
-    shown = _outcomes(seen.outcomes) if is_decided or not observed.stopped_by else ""
-    yield f"{observed.verdict}: {shown or stopped}"
+    yield f"{observed.verdict}: {headline(observed)}"
     if observed.record is not None:
         what = f"{observed.record.image} on {observed.record.board_title}"
         yield from wrapped("  ", f"{what}, Linux {observed.record.kernel}")
@@ -42,6 +39,14 @@ def lines(observed: Observed, record: Path | None, read: Sequence[str] = ()) -> 
         word = "observation" if count == 1 else "observations"
         counted = "" if seen.counts else "; this one does not count for the image"
         yield f"kept in {record} ({count} {word}{counted})"
+
+
+def headline(observed: Observed) -> str:
+    """What is known of the goals; where nothing is, what ended the boot."""
+    outcomes = observed.seen.outcomes
+    stopped = f"the boot stops: {observed.stopped_by}" if observed.stopped_by else "no goal is decided by it"
+    is_decided = any(verdict is not Verdict.UNKNOWN for verdict in outcomes.values())
+    return (_outcomes(outcomes) if is_decided or not observed.stopped_by else "") or stopped
 
 
 def _again(observed: Observed) -> str:

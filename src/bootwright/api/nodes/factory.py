@@ -116,7 +116,7 @@ def talos(
 
     asked = load_schematic(Path(schematic))
     preparation, known = PREPARATIONS.get(_SYSTEM), RELEASES.get(_SYSTEM)
-    wanted = version_of(version, known.newest) if version is not None else known.newest
+    wanted = version_of(version, known) if version is not None else known.newest
     (chosen,), stepping = asked_boards(
         (board or _board_of(asked, preparation),), revision=revision, stepping=stepping
     )

@@ -173,10 +173,10 @@ def _cells(investigation: Investigation, given: Given) -> Iterator[Values]:
 
 def _known(investigation: Investigation, goal: str, given: Given) -> Iterator[Known]:
     for values in _cells(investigation, given):
-        yield _known_at(investigation, goal, values)
+        yield known_in(investigation, goal, values)
 
 
-def _known_at(investigation: Investigation, goal: str, values: Values) -> Known:
+def known_in(investigation: Investigation, goal: str, values: Values) -> Known:
     """What is known of a goal in a cell; one that never failed works where no run could look at it."""
     judgement = investigation.judgements[goal]
     known = known_at(investigation.space, judgement, values)
@@ -193,9 +193,7 @@ def _known_at(investigation: Investigation, goal: str, values: Values) -> Known:
 
 def _fails(investigation: Investigation, values: Values) -> bool:
     """Whether a goal is known to fail in a cell."""
-    return any(
-        _known_at(investigation, goal, values).verdict is Verdict.FAILS for goal in investigation.goals
-    )
+    return any(known_in(investigation, goal, values).verdict is Verdict.FAILS for goal in investigation.goals)
 
 
 def _seen_to_fail(investigation: Investigation, values: Values) -> bool:
@@ -203,7 +201,7 @@ def _seen_to_fail(investigation: Investigation, values: Values) -> bool:
     by = [
         known.by or known.reported
         for goal in investigation.goals
-        for known in [_known_at(investigation, goal, values)]
+        for known in [known_in(investigation, goal, values)]
         if known.verdict is Verdict.FAILS
     ]
     return any(observation is not None for observation in by)
@@ -218,7 +216,7 @@ def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configura
         seen_here = False
         for goal in investigation.goals:
             judgement = investigation.judgements[goal]
-            known = _known_at(investigation, goal, values)
+            known = known_in(investigation, goal, values)
             if known.verdict is not Verdict.WORKS:
                 break
             source = source_of(known, judgement)

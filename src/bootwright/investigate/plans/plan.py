@@ -141,19 +141,29 @@ class Released:
     get: str = ""
     """The command that gets one, with `{version}` in it."""
 
+    def covers(self, version: Version) -> bool:
+        """Whether a version is one of those."""
+        return self.since <= version < self.before
+
     def releases(self) -> list[Release]:
         """They, in their order; raises `Refused` for a system that is not known."""
         known = RELEASES.get(self.system)
         return [
-            Release(
-                f"{known.title.removesuffix(' Linux')} {release.version}",
-                self.factors | {factor: known.tells(release, what) for factor, what in self.told.items()},
-                known.tag.format(version=release.version),
-                self.get.replace("{version}", str(release.version)),
-            )
-            for release in known.releases
-            if self.since <= release.version < self.before
+            release for row in known.releases for release in [self.of(row.version)] if release is not None
         ]
+
+    def of(self, version: Version) -> Release | None:
+        """The release of that version; None where it is not one of those, or not known."""
+        known = RELEASES.get(self.system)
+        release = known.of(version)
+        if release is None or not self.covers(version):
+            return None
+        return Release(
+            f"{known.title.removesuffix(' Linux')} {release.version}",
+            self.factors | {factor: known.tells(release, what) for factor, what in self.told.items()},
+            known.tag.format(version=release.version),
+            self.get.replace("{version}", str(release.version)),
+        )
 
 
 @frozen

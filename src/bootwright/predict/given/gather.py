@@ -17,7 +17,7 @@ from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.given.gathered import Blob, Gathered, Origin
+from bootwright.predict.given.gathered import Blob, Gathered, NoKernel, Origin
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class _Collection:
     """The boot entry of an image that was asked for."""
     growth: Growth | None
     """May have begun to expand the first artifact."""
+    from_image: bool = False
+    """Whether any of it comes from an image, which should have a kernel of its own."""
     looked_into: bool = False
     """Whether an image with a kernel, and so with boot entries, is among the artifacts."""
     kernel: Kernel | None = None
@@ -175,10 +177,7 @@ def gather(
 
         given_config = config, read_config(config, collection.kernel)
     if collection.kernel is None and given_config is None:
-        raise Missing(
-            "no kernel is among the artifacts",
-            hint="add one: a catalogue name, a .deb, a folder or an Image; or its --config alone",
-        )
+        raise NoKernel(alone=bool(collection.blobs) and not collection.from_image)
     if not collection.blobs and collection.kernel is not None and collection.kernel.dtbs is not None:
         for name, path in blobs_in(collection.kernel.dtbs):
             collection.add(name, path, Origin.KERNEL)
@@ -333,6 +332,7 @@ def _image(collection: _Collection, artifact: str, progress: Progress) -> None:
     from bootwright.boards.model import boards
     from bootwright.predict.given.image import contents
 
+    collection.from_image = True
     names = {stepping.dtb for board in boards() for stepping in board.steppings}
     growth, collection.growth = collection.growth, None
     inside = contents(

@@ -37,6 +37,18 @@ if TYPE_CHECKING:
     from bootwright.predict.start.root_device import Volume
 
 
+class NoKernel(Missing):
+    """No kernel is among the artifacts."""
+
+    def __init__(self, *, alone: bool) -> None:
+        super().__init__(
+            "no kernel is among the artifacts",
+            hint="add one: a catalogue name, a .deb, a folder or an Image; or its --config alone",
+        )
+        self.alone = alone
+        """Whether devicetrees are, and nothing that should have a kernel of its own: any may be added."""
+
+
 class Origin(Enum):
     """Where a devicetree among the artifacts is from."""
 
