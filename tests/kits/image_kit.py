@@ -29,6 +29,15 @@ def kernel_image(release: str = RELEASE, page: int = 1, size: int = 1 << 20, fil
     return (bytes(head) + b"PE\0\0".ljust(64, b"\0") + banner + filler).ljust(size, b"\0")
 
 
+def u_boot(size: int = 80_000) -> bytes:
+    """U-Boot by its start (arch/arm/cpu/armv8/start.S), with its version near its end."""
+    data = bytearray(size)
+    struct.pack_into("<4Q", data, 0, 0x1400000A, 0x80000, size, size)
+    banner = b"U-Boot 2025.01-kit (Jan 01 2025 - 00:00:00)"
+    data[-1000 : len(banner) - 1000] = banner
+    return bytes(data)
+
+
 def module(release: str = RELEASE, name: str = "m", text: bytes = b"") -> bytes:
     """A module by its form (no code): `.modinfo`, the section that every module has, and `text` as data."""
     data = "".join(f"\\{byte:03o}" for byte in text)
@@ -61,6 +70,7 @@ def parts(folder: Path, release: str = RELEASE) -> Path:
     for stepping in ("bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"):
         devicetree(folder / "dtbs/broadcom", stepping, stepping)
     (folder / "loader.efi").write_bytes(pe_kit.efi_program())
+    (folder / "u-boot.bin").write_bytes(u_boot())
     archive = cpio.write([cpio.Member("init", b"#!/bin/sh\n", stat.S_IFREG | 0o755)])
     (folder / "initramfs").write_bytes(
         subprocess.run(["xz", "--check=crc32", "-c"], input=archive, capture_output=True, check=True).stdout
@@ -118,6 +128,12 @@ EXTLINUX = (
     .replace('"xfs"', '"ext4"')
 )
 """The same behind U-Boot, on ext4."""
+
+
+U_BOOT = KIT.replace('"arm_64bit=1", ', '"arm_64bit=1", "kernel=u-boot.bin", ').replace(
+    '"/EFI/BOOT/BOOTAA64.EFI"', '"/u-boot.bin" = "file:u-boot.bin"\n"/EFI/BOOT/BOOTAA64.EFI"'
+)
+"""The same behind a Raspberry Pi's firmware and U-Boot."""
 
 
 def recipe(folder: Path, text: str = KIT, name: str = "kit.toml") -> Path:

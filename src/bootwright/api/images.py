@@ -111,12 +111,15 @@ def swap_image(
         initramfs=Path(initramfs) if initramfs is not None else None,
         files=tuple((place, Path(path)) for place, path in placed),
         removed=texts(remove),
+        any_result=any_result,
     )
     chosen = board_named(board) if board is not None else None
     if any_result:
         return swap(image, output, changes, board=chosen, progress=progress)
+    from bootwright.evidence.chain_files import check_given
     from bootwright.evidence.change import Judge, may_matter
 
+    check_given(changes)
     if not may_matter(changes):
         return swap(image, output, changes, board=chosen, progress=progress)
     judge = Judge(image, chosen, progress)

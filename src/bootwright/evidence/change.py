@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 from bootwright.boards.model import Board
+from bootwright.evidence.chain_files import check_result
 from bootwright.formats.devicetree import writer
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
@@ -58,6 +59,8 @@ class Judge:
 
     def __call__(self, made: Path) -> None:
         """Compare `made`, the changed copy, with the image. Raises `Refused`."""
+        with self.progress.step("check the boot chain of the result"):
+            check_result(self.image, made, self.board)
         try:
             with self.progress.step("check the image as it is"):
                 before = _verdicts(self.image, self.board, self.progress)
@@ -74,13 +77,15 @@ class Judge:
             was = earlier.verdict if earlier is not None else Verdict.UNKNOWN
             if verdict.verdict is Verdict.FAILS and was is not Verdict.FAILS:
                 raise _refused(f"{place} {_worked(was)}: {_why(verdict)}", verdict)
-        self.notes += [
-            f"{place} is unknown now, and worked before: {_why(verdict)}"
-            for place, verdict in after.items()
-            if verdict.verdict is Verdict.UNKNOWN
-            and (earlier := before.get(place)) is not None
-            and earlier.verdict is Verdict.WORKS
-        ]
+        worked = [place for place, verdict in before.items() if verdict.verdict is Verdict.WORKS]
+        for place in worked:
+            now = after.get(place)
+            if now is None and place.board:
+                raise _refused(f"{place} works, and the image would have no devicetree for it any more")
+            if now is None:
+                self.notes.append(f"{place} worked before; the result does not say what system it starts")
+            elif now.verdict is Verdict.UNKNOWN:
+                self.notes.append(f"{place} is unknown now, and worked before: {_why(now)}")
         failing = [str(place) for place, verdict in after.items() if verdict.verdict is Verdict.FAILS]
         if failing:
             more = f" and {len(failing) - 6} more" if len(failing) > 6 else ""

@@ -63,6 +63,7 @@ def add_kernel(
             provenance["package"] = _unpack(source, work, sources)
             source = FileBytes(work / "vmlinuz")
         facts = read_kernel_image(source)
+        facts.require_whole()
         if facts.release is None:
             raise Malformed(str(file), None, "a kernel release ('Linux version …')", "none in the image")
         if "/" in facts.release:

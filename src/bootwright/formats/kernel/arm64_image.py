@@ -25,6 +25,7 @@ _MOST_IMAGE = 256 << 20
 # init/version.c: "Linux version " UTS_RELEASE " (" builder ") (" compiler ") " UTS_VERSION "\n"
 _BANNER = re.compile(rb"Linux version (\d+\.[!-~]{1,80}) \([ -~]{0,600}[\n\0]")
 _MOST_BANNER = 1024
+_MOST_SECTIONS = 16
 _RELEASE = re.compile(r"(\d+(?:\.\d+)+)(?:-?(rc\d+))?")
 # UTS_VERSION of Debian's packages: "#1 SMP Debian 6.1.192-2 (2026-11-16)"
 _PACKAGED = re.compile(r"\bSMP\b.* Debian (\d+(?:\.\d+)+)")
@@ -54,6 +55,26 @@ class KernelImage:
     """What was taken off to reach it, outermost first: `gzip`, `zboot`, …; empty for a bare Image."""
     origin: str
     """The file or container path it was read from."""
+    stated_size: int = 0
+    """Bytes of the bare Image by the section table of its EFI stub; 0 where it has none."""
+
+    @property
+    def cut_short(self) -> str:
+        """What its end lacks, in words; empty where nothing says that it lacks anything."""
+        if self.file_size >= self.stated_size:
+            return ""
+        return f"the kernel is cut short: it has {self.file_size} bytes of {self.stated_size}"
+
+    def require_whole(self) -> None:
+        """Raises `Malformed` for one that is cut short."""
+        if self.cut_short:
+            raise Malformed(
+                self.origin,
+                self.file_size,
+                f"a kernel of {self.stated_size} bytes",
+                "its end",
+                hint="the file is cut short: copy or build it again",
+            )
 
     @property
     def version(self) -> str | None:
@@ -89,6 +110,7 @@ def read_kernel_image(source: ByteSource) -> KernelImage:
         efi_stub=_has_efi_stub(image, head),
         wrapping=wrapping,
         origin=source.name,
+        stated_size=_stated_size(image, head) if _has_efi_stub(image, head) else 0,
     )
 
 
@@ -142,6 +164,19 @@ _RECENT = Recent(96 << 20)
 def _has_efi_stub(image: ByteSource, head: bytes) -> bool:
     (at,) = struct.unpack_from("<I", head, 60)
     return head[:2] == b"MZ" and at + 4 <= image.size and image.read(at, 4) == b"PE\0\0"
+
+
+def _stated_size(image: ByteSource, head: bytes) -> int:
+    """Where the last section ends that the file holds (arch/arm64/kernel/efi-header.S, Linux 6.12)."""
+    (at,) = struct.unpack_from("<I", head, 60)
+    if at + 24 > image.size:
+        return 0
+    count, optional = struct.unpack("<2xH12xH2x", image.read(at + 4, 20))
+    table, size = at + 24 + optional, 40 * min(count, _MOST_SECTIONS)
+    if table + size > image.size:
+        return 0
+    entries = struct.iter_unpack("<8xI4xII16x", image.read(table, size))
+    return max((at + min(virtual or stored, stored) for virtual, stored, at in entries if at), default=0)
 
 
 def _banner(image: ByteSource) -> str | None:

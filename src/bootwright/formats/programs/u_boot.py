@@ -64,6 +64,12 @@ def is_u_boot(source: ByteSource, head: bytes) -> bool:
     return bss <= size + 65536 and _VERSION.search(source.read(0, size)) is not None
 
 
+def version_in(source: ByteSource) -> str:
+    """The version in what may be a U-Boot; empty where there is none."""
+    version = _VERSION.search(source.read(0, min(source.size, _MOST)))
+    return version[1].decode("ascii", "replace") if version is not None else ""
+
+
 def read_u_boot(source: ByteSource) -> UBoot:
     """Raises `Malformed` for what is no U-Boot for arm64."""
     data = source.read(0, min(source.size, _MOST))

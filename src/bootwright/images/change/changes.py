@@ -44,11 +44,13 @@ class Changes:
     """`PARTITION:/path` and the file to put there."""
     removed: tuple[str, ...] = ()
     """`PARTITION:/path` of files to take away."""
+    any_result: bool = False
+    """Whether a kernel that is cut short is taken too."""
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to change."""
-        return self == Changes()
+        return evolve(self, any_result=False) == Changes()
 
 
 @frozen
@@ -238,6 +240,7 @@ class _Planner:
             self._work_folder("kernel"),
             folder=Path(),
             modules=changes.modules,
+            cut_short_too=changes.any_result,
             progress=self._progress,
         )
         return evolve(files, added=changes.added_modules)

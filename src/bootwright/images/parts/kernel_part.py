@@ -19,7 +19,7 @@ from bootwright.formats.sources.bytesource import Bytes, FileBytes
 from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
-from bootwright.images.parts.module_gate import ModuleGate, enforcement
+from bootwright.images.parts.module_gate import ModuleGate, UncheckedGate, enforcement
 from bootwright.inspect.local import local_kernel
 from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.extract import Wanted, extract
@@ -46,6 +46,8 @@ class KernelFiles:
     """Where it came from and what was verified, in words."""
     added: tuple[str, ...] = ()
     """Names of modules that an image is to get beside those which take the place of its own."""
+    cut_short: bool = False
+    """Whether the image lacks its end: what it says to modules is not known then."""
 
     def module_tree(self) -> Path:
         """`/lib/modules/RELEASE`; raises `Missing` where the kernel came without modules."""
@@ -68,7 +70,8 @@ class KernelFiles:
 
     def gate(self, arguments: Sequence[str]) -> ModuleGate:
         """What it says to modules when it is started with these arguments."""
-        return ModuleGate(FileBytes(self.image), self.release, enforcement(self.configuration(), arguments))
+        made = UncheckedGate if self.cut_short else ModuleGate
+        return made(FileBytes(self.image), self.release, enforcement(self.configuration(), arguments))
 
 
 def kernel_files(
@@ -79,13 +82,15 @@ def kernel_files(
     modules: str | None = None,
     config: str | None = None,
     with_modules: bool = True,
+    cut_short_too: bool = False,
     library: Library | None = None,
     progress: Progress,
 ) -> KernelFiles:
     """The kernel `origin` names: an address, a path below `folder` where there is one, else a catalogue name.
 
     `work` is an empty folder for what has to be unpacked. Raises `Malformed` when image and modules are not
-    of one release, `Refused` or `Missing` for what there is not.
+    of one release, and for an image that is cut short unless with `cut_short_too`, `Refused` or `Missing` for
+    what there is not.
     """
     path = folder / Path(origin).expanduser()
     if is_address(origin):
@@ -98,6 +103,8 @@ def kernel_files(
         raise Missing(f"there is no {path}", hint="paths in a recipe are relative to the recipe's folder")
     else:
         files = _of_catalogue(origin, library or open_library(progress=progress), with_modules=with_modules)
+    if not cut_short_too and files.cut_short:
+        read_kernel_image(FileBytes(files.image)).require_whole()
     if modules is not None:
         files = _with_modules(files, folder / Path(modules).expanduser())
     if config is not None:
@@ -153,6 +160,7 @@ def _described(image: Path, origin: str) -> KernelFiles:
         dtbs=None,
         config=None,
         origin=origin,
+        cut_short=bool(facts.cut_short),
     )
 
 

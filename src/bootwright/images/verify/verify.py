@@ -88,7 +88,7 @@ def verify(
     with progress.step("check the boot chain"):
         checks += _guarded("boot chain", lambda: boot_checks(image, board))
     with progress.step("check the devicetrees"):
-        checks += _guarded("devicetrees", lambda: _trees(image))
+        checks += _guarded("devicetrees", lambda: tree_checks(image))
     with progress.step("compare with what is expected"):
         checks += expectation_checks(image, expected)
     try:
@@ -165,7 +165,8 @@ def _volume(image: OpenImage, volume: Volume, work_folder: Path) -> Iterator[Che
         part.unlink(missing_ok=True)
 
 
-def _trees(image: OpenImage) -> Iterator[Check]:
+def tree_checks(image: OpenImage) -> Iterator[Check]:
+    """Every devicetree and overlay by its name: can it be read?"""
     count = 0
     for volume, entry in image.trees():
         count += 1

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 
 from bootwright.boards.model import Board
-from bootwright.bootchain.efi.start import REMOVABLE
 from bootwright.bootchain.model import Chain, Part, started
-from bootwright.bootchain.volumes import ESP_TYPES, entry_at, open_at, place
-from bootwright.firmware.config_txt import read_config_txt
+from bootwright.bootchain.volumes import entry_at, open_at, place
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import (
     Entry,
@@ -16,21 +14,22 @@ from bootwright.formats.filesystems.filesystem import (
     FileSystem,
     Unreadable,
     lookup,
-    read_small,
     walk,
 )
 from bootwright.formats.filesystems.squashfs import SquashFs
 from bootwright.formats.kernel.arm64_image import KernelImage, read_kernel_image, unwrapped
 from bootwright.formats.kernel.config import embedded_config, read_kernel_config
+from bootwright.formats.os_release import read_command_line
 from bootwright.formats.programs.pe import open_section, read_pe
 from bootwright.formats.programs.uki import read_profiles, read_text
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.foundation.errors import BootwrightError
-from bootwright.images.opened import OpenImage, Volume, all_files, argument_names
+from bootwright.images.opened import OpenImage, all_files, argument_names
 from bootwright.images.parts.inits import Init, init_of
 from bootwright.images.parts.module_files import plain_bytes
 from bootwright.images.parts.module_gate import Enforcement, ModuleGate, enforcement
 from bootwright.images.parts.tree_names import MODULE, module_name
+from bootwright.images.verify.loader_files import loader_checks, tree_check
 from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
 _CHUNK = 4 << 20
@@ -58,10 +57,7 @@ def boot_checks(image: OpenImage, board: Board | None = None) -> Iterator[Check]
         if chain.unsure and not chain.boards:
             where = place(*chain.config) if chain.config else None
             yield unknown("boot order", f"not certain that {chain.name} starts: {chain.unsure}", where=where)
-    yield from _loaders(image, chains)
-    volume = image.config_txt()
-    if volume is not None:
-        yield from _config_txt(volume)
+    yield from loader_checks(image, chains)
 
 
 def _chain(chain: Chain, looked_at: set[tuple[object, ...]]) -> Iterator[Check]:
@@ -69,14 +65,23 @@ def _chain(chain: Chain, looked_at: set[tuple[object, ...]]) -> Iterator[Check]:
     if chain.uki is not None:
         yield from _uki(chain, chain.uki)
     named = place(*chain.config) if chain.config else chain.stages[-1].place
+    if chain.kind == "firmware" and chain.kernel is not None:
+        named = chain.kernel.by.partition(", line ")[0]  # its command line is a file of its own
     if chain.kernel is None:
         for reason in chain.unknown:
             yield unknown("boot chain", reason, where=named, hint="the rest of the image is checked")
         return
-    files = (chain.kind, chain.kernel.place, *(part.place for part in chain.initramfs), _signatures(chain))
+    archives = (part.place for part in chain.initramfs)
+    files = (chain.kind, chain.kernel.place, *archives, _signatures(chain), _init_names(chain))
     if chain.uki is None and files not in looked_at:
         looked_at.add(files)
         yield from _files(chain, chain.kernel, named)
+    for tree in (chain.devicetree, *chain.overlays):
+        check = tree_check(tree) if tree is not None and ("tree", tree.place) not in looked_at else None
+        if tree is not None:
+            looked_at.add(("tree", tree.place))
+        if check is not None:
+            yield check
     yield from _entry(chain, named)
 
 
@@ -94,12 +99,30 @@ def _files(chain: Chain, named_kernel: Part, named: str) -> Iterator[Check]:
     else:
         needs_stub = chain.kind in {"grub", "loader-entry", "efi"}
         started = yield from _kernel(kernel, named_kernel.place, chain, needs_stub=needs_stub)
+    holds_init: list[bool] = []
     for part in chain.initramfs:
         source = open_at(part.volume, part.path)
         if source is None:
+            holds_init.append(True)  # it may hold one: this is what is wrong
             yield fails("initramfs", f"{named} loads {part.path}, which is not there", where=named)
         else:
-            yield from _initramfs(source, part.place, started)
+            holds_init.append((yield from _initramfs(source, part.place, started, _init_names(chain))))
+    # They are unpacked into one root, so that any of them may hold what is started.
+    if chain.initramfs and not any(holds_init):
+        yield _no_init(chain, chain.initramfs[-1].place)
+
+
+def _init_names(chain: Chain) -> tuple[str, ...]:
+    """What the kernel starts of an initramfs (init/main.c, Linux 6.12); empty where it can mount a root."""
+    arguments = read_command_line(chain.arguments)
+    named = [argument.value for argument in arguments if argument.name == "rdinit" and argument.value]
+    if named:
+        return (named[-1],)
+    return () if any(argument.name == "root" for argument in arguments) else ("/init", "/sbin/init")
+
+
+def _no_init(chain: Chain, place: str) -> Check:
+    return fails("initramfs", f"it holds no {_init_names(chain)[0]}", where=place)
 
 
 def _entry(chain: Chain, named: str) -> Iterator[Check]:
@@ -138,6 +161,9 @@ def _kernel(
         yield fails("kernel", error.message, where=place, hint=error.hint)
         return None
     page = f"{facts.page_size // 1024}K pages" if facts.page_size else "page size not stated"
+    if facts.cut_short:
+        yield fails("kernel", facts.cut_short, where=place, hint="copy or build it again")
+        return None
     if needs_stub and not facts.efi_stub:
         yield fails("kernel", "it has no EFI stub, which GRUB needs to start it", where=place)
     elif facts.release is None:
@@ -183,21 +209,23 @@ def _uki(chain: Chain, uki: Part) -> Iterator[Check]:
             yield fails("uki", f".uname says {stated}, the kernel is {started.release}", where=place)
     if initrd is not None and initrd.label not in shared:
         archive = open_section(source, initrd.section)
-        yield from _initramfs(archive, f"{uki.place}:{initrd.label}", started)
+        label = f"{uki.place}:{initrd.label}"
+        if not (yield from _initramfs(archive, label, started, _init_names(chain))):
+            yield _no_init(chain, label)
 
 
-def _initramfs(source: ByteSource, place: str, started: ModuleGate | None) -> Iterator[Check]:
+def _initramfs(
+    source: ByteSource, place: str, started: ModuleGate | None, inits: Sequence[str]
+) -> Generator[Check, None, bool]:
+    """Returns whether it holds what the kernel starts of it; True where that is not known, or not asked."""
     try:
         tree = InitramfsTree(source.name, read_segments(source))
         counted = _read_all(tree)
-        if not counted or (lookup(tree, "/init") is None and lookup(tree, "/sbin/init") is None):
-            yield fails("initramfs", "it holds no /init", where=place)
-        else:
-            kinds = ", ".join(segment.compression or "bare" for segment in tree.segments)
-            yield works("initramfs", f"{counted} files ({kinds})", where=place)
     except BootwrightError as error:
         yield fails("initramfs", error.message, where=place, hint=error.hint)
-        return
+        return True
+    kinds = ", ".join(segment.compression or "bare" for segment in tree.segments)
+    yield works("initramfs", f"{counted} files ({kinds})", where=place)
     yield from _modules(tree, place, started)
     for entry in all_files(tree):
         if entry.kind is EntryKind.FILE and entry.path.endswith((".sqsh", ".squashfs")):
@@ -215,6 +243,14 @@ def _initramfs(source: ByteSource, place: str, started: ModuleGate | None) -> It
             init = init_of([entry.path.lstrip("/")])
             if init is not None:
                 yield from _can_mount(init, tree, root, inner)
+    return not inits or any(_is_there(tree, name) for name in inits)
+
+
+def _is_there(tree: FileSystem, name: str) -> bool:
+    try:
+        return lookup(tree, name) is not None
+    except BootwrightError:
+        return False
 
 
 def _can_mount(init: Init, tree: FileSystem, root: FileSystem, place: str) -> Iterator[Check]:
@@ -286,59 +322,3 @@ def _read_all(files: FileSystem) -> int:
                 source.read(start, min(_CHUNK, source.size - start))
             count += 1
     return count
-
-
-def _loaders(image: OpenImage, chains: Sequence[Chain]) -> Iterator[Check]:
-    """UEFI starts EFI/BOOT/BOOTAA64.EFI of removable media (UEFI 2.10, section 3.5.1.1)."""
-    if not any(chain.kind in {"grub", "uki", "loader-entry", "efi"} for chain in chains):
-        return
-    for volume in image.volumes:
-        source = open_at(volume, REMOVABLE)
-        if source is None:
-            continue
-        place = volume.path(REMOVABLE)
-        try:
-            headers = read_pe(source)
-        except BootwrightError as error:
-            yield fails("boot loader", error.message, where=place)
-            return
-        if headers.machine != "arm64" or not headers.is_efi_application:
-            yield fails("boot loader", f"it is for {headers.machine}, or no EFI application", where=place)
-        elif volume.partition.type not in ESP_TYPES and image.table.scheme.startswith("gpt"):
-            yield fails("boot loader", "its partition is not of the type EFI system", where=place)
-        else:
-            yield works("boot loader", "an EFI application for arm64", where=place)
-        return
-    yield fails("boot loader", f"no partition holds {REMOVABLE}, which UEFI starts")
-
-
-def _config_txt(volume: Volume) -> Iterator[Check]:
-    place = volume.path("/config.txt")
-    data = read_small(volume.files, "/config.txt") or b""
-    config = read_config_txt(data, place, load=lambda name: read_small(volume.files, f"/{name}"))
-    broken = 0
-    for problem in config.problems:
-        broken += 1
-        yield fails("config.txt", problem, where=place)
-    for setting in config.settings:
-        for name in _named(setting.key, setting.value):
-            if lookup(volume.files, name) is None:
-                broken += 1
-                yield fails(
-                    "config.txt",
-                    f"line {setting.line}: {setting.key}={setting.value} names {name}, which is not there",
-                    where=place,
-                )
-    if not broken:
-        yield works("config.txt", f"{len(config.settings)} settings; what they name is there", where=place)
-
-
-def _named(key: str, value: str) -> list[str]:
-    """The files a setting makes the firmware read (Raspberry Pi documentation, "config.txt")."""
-    if key in {"kernel", "device_tree", "cmdline", "armstub"} and value:
-        return [f"/{value}"]
-    if key in {"initramfs", "ramfsfile"} and value:
-        return [f"/{value.split(maxsplit=1)[0]}"]
-    if key == "dtoverlay" and value:
-        return [f"/overlays/{value.partition(',')[0].partition(':')[0]}.dtbo"]
-    return []

@@ -32,6 +32,8 @@ _TABLES = frozenset({"modules.builtin", "modules.builtin.modinfo"})
 def kernel_of(item: Item, boot: Boot, artifact: str, progress: Progress) -> tuple[Kernel, tuple[str, ...]]:
     """The kernel that is booted, its files in the cache; and notes about modules that do not belong to it."""
     assert boot.kernel.source is not None  # noqa: S101 - what was read as a kernel has bytes
+    if isinstance(boot.kernel.detail, KernelImage):
+        boot.kernel.detail.require_whole()
     release = str(boot.kernel.fact("release") or "unknown")
     image, digest = _bare_image(boot.kernel.source)
     trees = boot.module_trees or _trees_of_other_release(item, boot)

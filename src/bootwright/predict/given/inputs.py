@@ -148,6 +148,7 @@ def _image(path: Path, modules: Path | None, config: Path | None, *, name: str) 
 
     source = FileBytes(path)
     facts = read_kernel_image(source)
+    facts.require_whole()
     if facts.release is None:
         raise Malformed(str(path), None, "a kernel release ('Linux version …')", "none in the image")
     image = path

@@ -7,7 +7,7 @@ from bootwright.formats.kernel.config import read_kernel_config
 from bootwright.formats.programs.pe import is_pe
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.foundation.errors import BootwrightError
-from bootwright.inspect.facts import Item, ItemKind, Origin, Value, facts_at
+from bootwright.inspect.facts import Item, ItemKind, Origin, Problem, Value, facts_at
 from bootwright.inspect.format import Context, Format
 from bootwright.inspect.formats.texts.kernel_config import config_item
 
@@ -34,9 +34,8 @@ def kernel(explorer: Context, source: ByteSource, name: str, depth: int) -> Item
         pass  # built without CONFIG_IKCONFIG=y
     else:
         children = (config_item(config, Origin(source.name), "embedded configuration"),)
-    return Item(
-        ItemKind.KERNEL, name, origin, facts_at(origin, values), children, detail=image, source=source
-    )
+    problems = (Problem(image.cut_short, "copy or build it again", origin),) if image.cut_short else ()
+    return Item(ItemKind.KERNEL, name, origin, facts_at(origin, values), children, problems, image, source)
 
 
 def _matches(source: ByteSource, head: bytes) -> bool:
