@@ -82,6 +82,34 @@ def test_any_text_can_be_struck_out_and_a_second_time_changes_nothing(text: str)
     assert Secrets().struck_out(once) == once
 
 
+@given(st.binary(min_size=6, max_size=6), st.permutations(range(5)))
+def test_a_mac_address_has_one_number_in_every_spelling(address: bytes, order: list[int]) -> None:
+    digits = address.hex()
+    if digits in {"0" * 12, "f" * 12} or digits.isdigit():
+        return
+    pairs = [digits[at : at + 2] for at in range(0, 12, 2)]
+    identifier = [f"{address[0] ^ 2:02x}", *pairs[1:3], "ff", "fe", *pairs[3:]]
+    groups = [first + second for first, second in zip(identifier[::2], identifier[1::2], strict=True)]
+    spellings = [
+        ":".join(pairs),
+        "-".join(pairs).upper(),
+        f"enx{digits}",
+        digits,
+        "fe80::" + ":".join(groups),
+    ]
+    log = " ".join(spellings[at] for at in order)
+    struck = Secrets().struck_out(log)
+    assert struck.replace("enx", "").split(" ") == ["[MAC", "address", "1]"] * 5
+
+
+@given(st.text(st.characters(exclude_characters='"\\\n[', codec="utf-8"), min_size=4, max_size=40))
+def test_of_a_quoted_password_nothing_stays(password: str) -> None:
+    if password.lower() in SECRETS.get("tokens").harmless:
+        return
+    struck = Secrets().struck_out(f'psk="{password}" {{"wifi_password":"{password}"}}')
+    assert struck == 'psk="[token 1]" {"wifi_password":"[token 1]"}'
+
+
 @given(
     st.lists(
         st.sampled_from(["d8:3a:dd:01:02:03", "Serial: 10000000abcdef01", "eth0", "\n", " "]), max_size=12

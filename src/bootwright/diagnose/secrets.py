@@ -7,11 +7,12 @@ followed. A pattern knows the forms that logs have; a secret in a form of its ow
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -56,6 +57,9 @@ class SecretForm:
     """Whether a value known from one line is struck out wherever it stands as a word."""
     harmless: tuple[str, ...] = ()
     """Values that are none, in any case of letters."""
+    same: Literal["text", "mac"] = "text"
+    """How two spellings of one value are known: by their letters in any case, or as the address they are.
+    Of an address known from one line, other spellings are struck out as well."""
     example: tuple[Example, ...] = ()
 
 
@@ -74,12 +78,14 @@ class Secrets:
     def learn(self, line: str) -> None:
         """Look at one line of a log, without its end."""
         for form in self._forms:
-            for pattern in form.patterns if form.everywhere else ():
+            for pattern in form.patterns if form.everywhere or form.same == "mac" else ():
                 for match in pattern.finditer(line):
                     value = match["secret"]
                     if not _harmless(form, value) and len(self._words) < _MOST_KNOWN:
-                        self._words.setdefault(value, self._mark(form, value))
-                        self._everywhere = None
+                        for word in _spellings(value) if form.same == "mac" else (value,):
+                            if word not in self._words:
+                                self._words[word] = self._mark(form, value)
+                                self._everywhere = None
 
     def overhearing(self, read: Read) -> Read:
         """`read` itself, with a look at every line that goes through it."""
@@ -138,7 +144,8 @@ class Secrets:
 
     def _mark(self, form: SecretForm, value: str) -> str:
         known = sum(name == form.name for name, _ in self._numbers)
-        number = self._numbers.setdefault((form.name, value.lower()), known + 1)
+        key = _address(value) if form.same == "mac" else value.lower()
+        number = self._numbers.setdefault((form.name, key), known + 1)
         return f"[{form.shown} {number}]"
 
 
@@ -149,6 +156,21 @@ def _forms() -> tuple[SecretForm, ...]:
 
 def _harmless(form: SecretForm, value: str) -> bool:
     return value.lower() in form.harmless
+
+
+def _address(value: str) -> str:
+    """The hexadecimal digits of an EUI-48 or EUI-64, also of one that an IPv6 address was made of (RFC 4291,
+    appendix A)."""
+    if "::" in value:
+        identifier = ipaddress.IPv6Address(value).packed[8:]
+        return (bytes([identifier[0] ^ 2]) + identifier[1:3] + identifier[5:]).hex()
+    return re.sub("[:.-]", "", value).lower()
+
+
+def _spellings(value: str) -> tuple[str, ...]:
+    """Those of an address that only one who knows it recognises: without anything between the digits."""
+    digits = _address(value)
+    return digits, digits.upper()
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:  # noqa: ANN401 - an instance of any attrs class
