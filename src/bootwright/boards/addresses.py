@@ -20,19 +20,19 @@ def told_address(text: str) -> str | None:
     a name needs its domain (`pi.lan`), and addresses that no single machine has on a network are none.
     Raises `Refused` for all that.
     """
-    told = text.strip()
-    if told.casefold() == _NONE:
+    said = text.strip()
+    if said.casefold() == _NONE:
         return None
     try:
-        address = ipaddress.ip_address(told.partition("%")[0])
+        address = ipaddress.ip_address(said.partition("%")[0])
     except ValueError:
-        if _NAME.fullmatch(told):
-            return told
+        if _NAME.fullmatch(said):
+            return said
         raise _refused(text, "is no address") from None
     nowhere = address.is_unspecified or address.is_loopback or address.is_multicast
     if nowhere or (address.version == 4 and address.is_reserved):
         raise _refused(text, "is no address that a board has on a network")
-    return told
+    return said
 
 
 def _refused(text: str, why: str) -> Refused:
