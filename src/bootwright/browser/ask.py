@@ -127,7 +127,7 @@ def _plans(
     from bootwright.api.investigation import decide_recorded
     from bootwright.investigate.plans.plan_file import PLANS
     from bootwright.report.story import tell
-    from bootwright.report.story.releases import asked_release
+    from bootwright.report.story.asked.releases import asked_release
 
     decided = []
     for name, plan in PLANS.all().items():

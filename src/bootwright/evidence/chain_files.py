@@ -80,9 +80,9 @@ def _words(check: Check, path: str) -> str:
 def _failing(image: OpenImage, board: Board | None) -> Mapping[tuple[str, str, str], Check]:
     """The checks that fail, each by what it says whatever the image is called."""
     checks: list[Check] = [fails("file system", problem) for problem in image.problems]
-    for found in (boot_checks(image, board), tree_checks(image)):
+    for group in (boot_checks(image, board), tree_checks(image)):
         try:
-            checks.extend(found)
+            checks.extend(group)
         except BootwrightError as error:
             checks.append(fails("boot chain", error.message, hint=error.hint))
     return {

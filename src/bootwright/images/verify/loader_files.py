@@ -31,9 +31,9 @@ def loader_checks(image: OpenImage, chains: Sequence[Chain]) -> Iterator[Check]:
     yield from _removable(image, chains)
     stages = dict.fromkeys((stage.name, stage.place) for chain in chains for stage in chain.stages)
     for name, place in stages:
-        found = _file(image, place)
-        if found is not None:
-            yield from _stage(name, place, *found)
+        held = _file(image, place)
+        if held is not None:
+            yield from _stage(name, place, *held)
     volume = image.config_txt()
     if volume is not None:
         yield from _config_txt(volume)

@@ -276,9 +276,9 @@ def _stepping(board: Board | None, boot: Boot | None, diagnosis: Diagnosis | Non
         return ""
     of_boot = stepping_of(board, boot) if boot is not None else None
     others = {stepping_of(board, other) for other in diagnosis.boots} if diagnosis is not None else set()
-    told = {of_boot} if of_boot is not None else others - {None}
-    if len(told) == 1:
-        return told.pop() or ""
+    names = {of_boot} if of_boot is not None else others - {None}
+    if len(names) == 1:
+        return names.pop() or ""
     return board.stepping_of(given.revision).name if given.revision else ""
 
 

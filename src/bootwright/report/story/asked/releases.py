@@ -60,18 +60,18 @@ def _outside(plan: Plan, version: Version) -> str:
 
 
 def _asked(investigation: Investigation, answer: Answer, release: Release, names: Names) -> AskedRelease:
-    told = investigation.plan.released.told if investigation.plan and investigation.plan.released else {}
+    in_stead = investigation.plan.released.told if investigation.plan and investigation.plan.released else {}
     at = at_release(investigation, answer, release)
 
     def levels(factors: Iterable[str]) -> str:
         return ", ".join(f"{names.factor(name)}: {clean(at.factors[name], 80)}" for name in factors)
 
-    counts_as = [name for name in release.factors if name not in told]
+    counts_as = [name for name in release.factors if name not in in_stead]
     beside = [name for name in at.factors if name not in release.factors and name not in answer.given]
     by_verdict: dict[str, list[str]] = {}
     for goal, verdict in at.outcomes.items():
         by_verdict.setdefault(str(verdict), []).append(f"“{names.outcome(goal)}”")
-    says = [f"It comes with {levels(name for name in release.factors if name in told)}."]
+    says = [f"It comes with {levels(name for name in release.factors if name in in_stead)}."]
     if counts_as:
         says.append(f"In these runs it counts as {levels(counts_as)}.")
     if beside:

@@ -1,0 +1,1 @@
+"""What a report says to somebody who asks about one thing."""
