@@ -9,6 +9,7 @@ import pytest
 from bootwright.api.asked import asked_boards, is_unlisted
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import BOARDS, Find, board, boards, boards_of, boards_of_code
+from bootwright.devicetrees.source import SOURCES
 from bootwright.formats.devicetree.fdt import parse_fdt
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Refused
@@ -23,6 +24,7 @@ def test_every_file(path: Path) -> None:
     assert {goal.name for goal in candidate.goals} >= {"console", "storage", "usb"}
     assert len({stepping.name for stepping in candidate.steppings}) == len(candidate.steppings)
     assert all(stepping.dtb.endswith(".dtb") for stepping in candidate.steppings)
+    assert candidate.devicetrees in {"", *SOURCES.names()}
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,9 @@ def test_the_list_has_every_file_and_with_a_kernel_every_other_board(dtb: Path) 
     listed = api.list_boards(kernel=KERNEL)
     others = [candidate for candidate in listed if candidate.origin == "devicetree"]
     assert len(others) > 1000
+    with_files = {candidate.id for candidate in listed} & set(BOARDS.names())
+    assert "raspberrypi-5" in with_files
+    assert "raspberrypi-500" not in with_files  # mainline has no devicetree of it
     assert "friendlyarm,nanopi-r6c" in {other.id for other in others}
     assert not {candidate.compatible[0] for candidate in others} & {
         candidate.compatible[0] for candidate in BOARDS.all().values()

@@ -54,6 +54,37 @@ def test_a_root_compatible_says_whose_a_devicetree_is() -> None:
         assert fit(pi5, other) is Fit.OTHER
 
 
+@pytest.mark.parametrize("name", [OWN, NEW])
+def test_a_stepping_whose_devicetree_is_a_base_and_an_overlay(name: str) -> None:
+    kernel(name)
+    status, text = check(name, "--board", "bpi-r4", "--goal", "storage", "--json", "-q")
+    assert status == 0
+    document = json.loads(text)
+    jsonschema.validate(document, SCHEMA)
+    steppings = {part["stepping"]: Path(part["dtb"]).name for part in document["boards"]}
+    assert steppings == (
+        dict.fromkeys(("sd", "emmc"), "mt7988a-bananapi-bpi-r4.dtb")
+        if name == OWN
+        else {
+            "sd": "mt7988a-bananapi-bpi-r4-sd.dtb",
+            "emmc": "mt7988a-bananapi-bpi-r4-emmc.dtb",
+        }
+    )
+    assert any("-emmc.dtbo" in note for note in document.get("notes", [])) == (name == OWN)
+
+
+def test_a_board_whose_devicetree_is_not_there_is_unknown() -> None:
+    kernel(NEW)
+    status, text = check(NEW, "--board", "raspberrypi-500", "-q")
+    assert status == 3
+    assert "devicetrees fetch raspberrypi-firmware" in " ".join(text.split())
+    status, text = check(OWN, "--board", "raspberrypi-cm5", "--goal", "ethernet", "--json", "-q")
+    assert status == 3
+    document = json.loads(text)
+    jsonschema.validate(document, SCHEMA)
+    assert {part["goals"]["ethernet"]["verdict"] for part in document["boards"]} == {"unknown"}
+
+
 def test_what_is_true_of_each_is_true_of_the_board() -> None:
     works, fails, unknown = Verdict.WORKS, Verdict.FAILS, Verdict.UNKNOWN
     assert agreed([works, works]) is works

@@ -49,6 +49,10 @@ class Stepping:
     note: str = ""
     firmware_overlay: str = ""
     """The overlay that the board's firmware puts on another stepping's devicetree, by name."""
+    base: str = ""
+    """The devicetree that `dtb` is made of, by file name: a kernel may have that and `overlay` alone."""
+    overlay: str = ""
+    """File name of the overlay that the boot loader puts on `base`, beside it."""
 
 
 Ranges = Mapping[str, tuple[int, int]]
@@ -200,6 +204,8 @@ class Board:
     not_checked: tuple[str, ...] = ()
     firmware_models: frozenset[str] = frozenset()
     """Model filters of config.txt that hold on this board (`pi5` of `[pi5]`); empty without such firmware."""
+    devicetrees: str = ""
+    """What has its devicetrees, of `data/devicetrees/`, where a kernel may have none; empty where nothing."""
     device_type: str = ""
     """What LAVA calls it (etc/dispatcher-config/device-types, 2025); empty where that has no such type."""
 

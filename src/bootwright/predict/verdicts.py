@@ -155,8 +155,8 @@ def judge_boards(
 ) -> list[BoardVerdicts]:
     """Judge each stepping of each board. `facts` are those of `gathered`: they cost most, and serve all.
 
-    A board of which no stepping has a devicetree raises `Missing`; one that has some answers `unknown` for
-    the others. Raises `Refused` for a devicetree, given by the user, of another board.
+    A stepping whose devicetree is not among the artifacts is `unknown`. Raises `Refused` for a devicetree,
+    given by the user, of another board.
     """
     judged: list[BoardVerdicts] = []
     by_board: dict[str, list[str]] = {}
@@ -173,9 +173,6 @@ def judge_boards(
                 )
             except Missing as error:
                 resolved[name] = error
-        lacking = [resolution for resolution in resolved.values() if isinstance(resolution, Missing)]
-        if len(lacking) == len(resolved):
-            raise lacking[0]
         wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
         if asked.goals and not wanted.goals:
             continue  # the board was not asked for, and has no such goal
@@ -356,15 +353,19 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
 def _without_devicetree(
     board: Board, stepping: str, kernel: str, asked: Asked, error: Missing
 ) -> BoardVerdicts:
-    """A stepping whose devicetree is not among the artifacts, though another stepping's is."""
+    """A stepping whose devicetree is not among the artifacts."""
     dtb = board.stepping(stepping).dtb
+    remedy = f"give {dtb}, or a folder with it"
+    if board.devicetrees:
+        source = board.devicetrees
+        remedy += f": --devicetrees {source}, after bootwright devicetrees fetch {source}"
     link = Link(
         "/",
         f"devicetree {dtb}",
         Answer.UNKNOWN,
         Evidence("the artifacts", "the firmware picks a devicetree by the board's stepping"),
         error.message,
-        remedy=f"give {dtb}",
+        remedy=remedy,
     )
     goals = {
         name: GoalVerdict(name, Verdict.UNKNOWN, None, (link,), link, (), board.not_checked)

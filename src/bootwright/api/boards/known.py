@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ class ShownBoard:
 def list_boards(
     *, kernel: str | Path | None = None, progress: Progress | None = None
 ) -> tuple[KnownBoard, ...]:
-    """The boards that have a file, and with `kernel` also every other one that it has a devicetree for.
+    """The boards that have a file; with `kernel` all that it has a devicetree for, with a file or without.
 
     Raises as `check` for a kernel that is not there, and `Malformed` for a board's file that is not right.
 
@@ -115,20 +115,32 @@ def list_boards(
         )
         for name, board in BOARDS.all().items()
     ]
-    return (*known, *_of_kernel(kernel, reporter(progress))) if kernel is not None else tuple(known)
+    if kernel is None:
+        return tuple(known)
+    blobs = _blobs(kernel, reporter(progress))
+    names = {name for name, _ in blobs}
+    return (*(board for board in known if names.intersection(board.dtbs)), *_others(blobs))
 
 
-def _of_kernel(kernel: str | Path, progress: Progress) -> Iterator[KnownBoard]:
-    from bootwright.boards.model import boards_of
-    from bootwright.formats.devicetree.fdt import read_fdt_file
-    from bootwright.foundation.errors import Malformed, Missing
+def _blobs(kernel: str | Path, progress: Progress) -> list[tuple[str, Path]]:
+    """(file name, path) of the devicetrees of a kernel; raises `Missing` where it has none."""
+    from bootwright.foundation.errors import Missing
     from bootwright.predict.given.gather import blobs_in
     from bootwright.predict.given.inputs import kernel_at
 
     chosen = kernel_at(str(kernel), progress)
     if chosen.dtbs is None:
         raise Missing(f"{chosen.name} comes without devicetrees", hint="give a kernel that has some")
-    for name, path in blobs_in(chosen.dtbs):
+    return list(blobs_in(chosen.dtbs))
+
+
+def _others(blobs: Sequence[tuple[str, Path]]) -> Iterator[KnownBoard]:
+    """The boards without a file that devicetrees are for."""
+    from bootwright.boards.model import boards_of
+    from bootwright.formats.devicetree.fdt import read_fdt_file
+    from bootwright.foundation.errors import Malformed
+
+    for name, path in blobs:
         try:
             tree = read_fdt_file(path)
         except Malformed:
@@ -190,7 +202,7 @@ def devicetree_named(name: str, kernel: str | Path | None, progress: Progress) -
         chosen = _kernel(kernel, progress)
         in_kernel = _in_kernel(chosen.dtbs, name)
         if in_kernel is None:
-            known = [board.id for board in _of_kernel(chosen.name, progress)]
+            known = [board.id for board in _others(_blobs(chosen.name, progress))]
             known += [board.compatible[0] for board in boards()]
             raise no_such(f"{chosen.name} has no devicetree for {name}", name, known, kind="boards")
         path = in_kernel

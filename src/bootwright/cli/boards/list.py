@@ -15,7 +15,9 @@ Examples:
 
 
 @click.command(name="list", epilog="Exit status: 0, or 2 for a kernel that is not there.")
-@click.option("--kernel", metavar="K", help="Also every board without a file that this kernel has.")
+@click.option(
+    "--kernel", metavar="K", help="Every board that this kernel has a devicetree for, with a file or without."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/boards.schema.json).")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(*, kernel: str | None, as_json: bool, quiet: bool) -> int:

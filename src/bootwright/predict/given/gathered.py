@@ -81,6 +81,8 @@ class Choice:
     """How it comes to be that one, for a person."""
     handed_over: bool = False
     """Whether the image decides it, so that a wrong one is what is wrong with the image."""
+    overlays: tuple[Path, ...] = ()
+    """What the boot loader puts on it, for this stepping."""
 
 
 @frozen
@@ -244,6 +246,12 @@ class Gathered:
             blob = next((blob for blob in self.blobs if blob.name == name), None)
             if blob is not None:
                 return self._checked(board, Choice(blob, how, blob.origin is Origin.IMAGE))
+        own = board.stepping(stepping)
+        for blob in self.blobs if own.overlay else ():
+            overlay = blob.path.parent / own.overlay
+            if blob.name == own.base and overlay.is_file():
+                how = f"with {own.overlay} it is {wanted}"
+                return self._checked(board, Choice(blob, how, overlays=(overlay,)))
         image = [blob for blob in self.blobs if blob.origin is Origin.IMAGE]
         if len(self.blobs) == 1 and (
             not image or fit(board, root_compatible(image[0].path)) is not Fit.OTHER
@@ -253,7 +261,8 @@ class Gathered:
             how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
             return Choice(image[0], how, handed_over=True)
         raise Missing(
-            f"there is no {wanted} among {len(self.blobs)} devicetrees", hint="add it, or its folder"
+            f"there is no {wanted} among {len(self.blobs)} devicetrees",
+            hint="give it: a .dtb, or a folder with it",
         )
 
     def _checked(self, board: Board, choice: Choice) -> Choice:
@@ -310,10 +319,11 @@ class Gathered:
             unapplied = tuple(f"{by}: {text}" for text in firmware_tree.not_applied)
             notes += tuple(f"{by}: applied {text}" for text in firmware_tree.applied)
             settings = settings_of(config_txt, board) if self.config_txt is not None else None
-        if overlays:
+        if applied := (*choice.overlays, *overlays):
             from bootwright.predict.board_tree import with_overlays
 
-            tree = with_overlays(tree, [read_fdt_file(path) for path in overlays])
+            tree = with_overlays(tree, [read_fdt_file(path) for path in applied])
+            notes += tuple(f"{choice.blob.name}: applied {path.name}" for path in choice.overlays)
         names = {blob.name for blob in self.blobs}
         return Resolved(
             board=board,
