@@ -18,8 +18,9 @@ from bootwright.foundation.errors import BootwrightError, Missing, Unequipped
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.images.opened import OpenImage, Volume, open_image
+from bootwright.predict.given.blobs import Blob, Origin
 from bootwright.predict.given.gather import gather
-from bootwright.predict.given.gathered import Blob, Gathered, Origin
+from bootwright.predict.given.gathered import Gathered
 from bootwright.predict.verdicts import Asked, judge_boards
 from bootwright.prepare.model import Judged, Setup
 

@@ -214,8 +214,8 @@ def devicetree_named(name: str, kernel: str | Path | None, progress: Progress) -
 
 
 def _in_kernel(folder: Path | None, name: str) -> Path | None:
+    from bootwright.predict.given.blobs import Blob, Origin
     from bootwright.predict.given.gather import blobs_in
-    from bootwright.predict.given.gathered import Blob, Origin
     from bootwright.predict.given.unlisted import is_asked
 
     blobs = blobs_in(folder) if folder is not None else ()

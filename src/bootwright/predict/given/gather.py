@@ -17,7 +17,8 @@ from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.given.gathered import Blob, Gathered, NoKernel, Origin
+from bootwright.predict.given.blobs import Blob, Origin
+from bootwright.predict.given.gathered import Gathered, NoKernel
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:

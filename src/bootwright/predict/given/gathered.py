@@ -8,8 +8,6 @@ order, each on its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +22,7 @@ from bootwright.formats.programs.u_boot import UBoot
 from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
+from bootwright.predict.given.blobs import Blob, Origin, base_of, of_the_board, root_compatible
 from bootwright.predict.misfit import misfit
 from bootwright.predict.model import Link
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
@@ -47,29 +46,6 @@ class NoKernel(Missing):
         )
         self.alone = alone
         """Whether devicetrees are, and nothing that should have a kernel of its own: any may be added."""
-
-
-class Origin(Enum):
-    """Where a devicetree among the artifacts is from."""
-
-    GIVEN = "given"
-    """A file that the user named: it is the one Linux gets."""
-    FOLDER = "folder"
-    """A folder that the user named: the firmware picks one of it by its name."""
-    IMAGE = "image"
-    """An image: the same, and what it holds is the image's fault."""
-    KERNEL = "kernel"
-    """The kernel's own package."""
-
-
-@frozen
-class Blob:
-    """A devicetree among the artifacts."""
-
-    name: str
-    """File name, which is what firmware picks it by."""
-    path: Path
-    origin: Origin
 
 
 @frozen
@@ -220,7 +196,7 @@ class Gathered:
         named = [blob for blob in self.blobs if blob.origin is Origin.GIVEN]
         wanted = board.stepping(stepping).dtb
         if named:
-            return Choice(_of_the_board(board, wanted, named), "given")
+            return Choice(of_the_board(board, wanted, named), "given")
         folder = next((b for b in self.blobs if b.origin is Origin.FOLDER and b.name == wanted), None)
         if self.devicetree is not None and folder is None:
             entry = f"boot entry {self.handed_over_by!r}" if self.handed_over_by else "boot loader"
@@ -246,12 +222,12 @@ class Gathered:
             blob = next((blob for blob in self.blobs if blob.name == name), None)
             if blob is not None:
                 return self._checked(board, Choice(blob, how, blob.origin is Origin.IMAGE))
-        own = board.stepping(stepping)
-        for blob in self.blobs if own.overlay else ():
-            overlay = blob.path.parent / own.overlay
-            if blob.name == own.base and overlay.is_file():
-                how = f"with {own.overlay} it is {wanted}"
-                return self._checked(board, Choice(blob, how, overlays=(overlay,)))
+        joined = base_of(board.stepping(stepping), self.blobs)
+        if joined is not None:
+            base, overlay = joined
+            return self._checked(
+                board, Choice(base, f"with {overlay.name} it is {wanted}", overlays=(overlay,))
+            )
         image = [blob for blob in self.blobs if blob.origin is Origin.IMAGE]
         if len(self.blobs) == 1 and (
             not image or fit(board, root_compatible(image[0].path)) is not Fit.OTHER
@@ -366,37 +342,3 @@ class Gathered:
         except BootwrightError:
             return False
         return fit(board, root_compatible(choice.blob.path)) is Fit.OWN
-
-
-def root_compatible(path: Path) -> tuple[str, ...]:
-    """The root compatible of a devicetree file, which every board asks for."""
-    status = path.stat()
-    return _compatible_of(path, status.st_size, status.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _compatible_of(path: Path, size: int, changed: int) -> tuple[str, ...]:  # noqa: ARG001 - the file's state
-    return read_fdt_file(path).compatible
-
-
-def _of_the_board(board: Board, wanted: str, named: Sequence[Blob]) -> Blob:
-    """Of the files that the user named, the board's: by file name, or the only one that is for it."""
-    trees = {blob: root_compatible(blob.path) for blob in named}
-    fitting = [blob for blob in named if fit(board, trees[blob]) is not Fit.OTHER]
-    if not fitting:
-        first = next((blob for blob in named if blob.name == wanted), named[0])
-        raise not_the_boards(board, str(first.path), trees[first])
-    for blob in fitting:
-        if blob.name == wanted:
-            return blob
-    own = [blob for blob in fitting if fit(board, trees[blob]) is Fit.OWN] or fitting
-    if len(own) > 1:
-        names = {stepping.dtb for stepping in board.steppings}
-        unnamed = [blob for blob in own if blob.name not in names]
-        if len(unnamed) == 1:
-            return unnamed[0]
-        raise Missing(
-            f"{len(own)} devicetrees are for {board.name}, and none is called {wanted}",
-            hint="give the one that Linux gets",
-        )
-    return own[0]

@@ -10,7 +10,8 @@ from attrs import evolve
 from bootwright.boards.model import Board, boards_of
 from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.versions import Version
-from bootwright.predict.given.gathered import Blob, Gathered, Origin, Resolved, root_compatible
+from bootwright.predict.given.blobs import Blob, Origin, root_compatible
+from bootwright.predict.given.gathered import Gathered, Resolved
 
 
 def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = True) -> tuple[Blob, ...]:
