@@ -24,6 +24,10 @@ export function prose(text) {
   return (WORDS.get(text) ?? text).split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
+// What macOS writes into every folder is nobody's artifact.
+const OF_SYSTEMS = /^(\.DS_Store|\._.*|\.Spotlight-V100|\.Trashes|\.fseventsd)$/;
+const isOfSystems = ({ path }) => path.split("/").some((part, depth) => depth > 0 && OF_SYSTEMS.test(part));
+
 // Files of a drop: [{path, file}], folders with all that is in them.
 export async function droppedFiles(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -44,12 +48,13 @@ export async function droppedFiles(transfer) {
     }
   };
   for (const entry of entries) await walk(entry, "");
-  return files;
+  return files.filter((given) => !isOfSystems(given));
 }
 
 // Files of an <input type="file">, also of one with webkitdirectory.
 export function pickedFiles(input) {
-  return [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  const files = [...input.files].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  return files.filter((given) => !isOfSystems(given));
 }
 
 // Drops anywhere in a panel, shown while something is held over it.

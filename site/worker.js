@@ -40,6 +40,12 @@ async function start() {
 const started = start();
 started.then(({ prepare }) => prepare()).catch((error) => say({ kind: "broken", message: String(error.message || error) }));
 
+// `dmesg (2).log`: as file managers tell files of one name apart.
+function numbered(name, number) {
+  const [, start, end] = name.match(/^(.*?[^/])(\.[^./]*)?$/s);
+  return `${start} (${number})${end || ""}`;
+}
+
 // A name that stays below the folder it is mounted in; files of one name are told apart by a number.
 function placed(files) {
   const taken = new Set();
@@ -47,7 +53,7 @@ function placed(files) {
     const parts = path.split("/").filter((part) => part && part !== "." && part !== "..");
     const name = parts.join("/") || "log";
     let free = name;
-    for (let number = 2; taken.has(free); number += 1) free = `${number}/${name}`;
+    for (let number = 2; taken.has(free); number += 1) free = numbered(name, number);
     taken.add(free);
     return { name: free, data: file };
   });

@@ -39,8 +39,11 @@ export function start(panel, engine) {
   };
   const add = (files) => {
     const paths = new Set(files.map(({ path }) => path));
+    const again = picked.filter(({ path }) => paths.has(path)).length;
     picked = [...picked.filter(({ path }) => !paths.has(path)), ...files];
     show();
+    const said = again ? `${again === 1 ? "A file" : `${again} files`} of the same name picked before: replaced.` : "";
+    by("progress").replaceChildren(...(said ? [element("p", {}, said)] : []));
   };
   for (const name of ["files", "folder"]) {
     by(name).addEventListener("change", (event) => {
@@ -61,7 +64,9 @@ export function start(panel, engine) {
   panel.addEventListener("drop", async (event) => {
     event.preventDefault();
     panel.classList.remove("over");
-    add(await droppedFiles(event.dataTransfer));
+    const files = await droppedFiles(event.dataTransfer);
+    add(files);
+    if (!files.length) by("progress").replaceChildren(element("p", {}, "There is no file in it."));
   });
 
   const ask = asking(engine, { form: by("form"), cancel: by("cancel"), progress: by("progress"), result });

@@ -18,7 +18,10 @@ export function start(panel, engine) {
   const running = new Running(engine, panel.querySelector("#diagnose-progress"), panel.querySelector("#diagnose-cancel"));
 
   const diagnose = async (files) => {
-    if (!files.length) return;
+    if (!files.length) {
+      running.say("There is no file in it.");
+      return;
+    }
     result.replaceChildren();
     try {
       const answer = await running.ask("diagnose", {}, files);
@@ -39,18 +42,20 @@ export function start(panel, engine) {
   input.addEventListener("change", () => {
     const files = pickedFiles(input);
     input.value = ""; // the same file may be picked again, when it has grown
-    diagnose(files);
+    if (files.length) diagnose(files);
   });
   takesDrops(panel, async (transfer) => diagnose(await droppedFiles(transfer)));
 }
 
-function show(result, { diagnosis, logs }, files, running) {
+function show(result, { diagnosis, logs, left_out: leftOut }, files, running) {
   const logViews = new Map(logs.map((log) => [log.source, logView(log)]));
   const jump = (source, number, from) => logViews.get(source)?.jump(number, from);
   const heading = element("h3", { tabindex: "-1" },
     element("span", { class: `badge ${diagnosis.outcome}` }, diagnosis.outcome), ` ${OUTCOMES[diagnosis.outcome]}`);
   const left = element("div", {},
     heading,
+    leftOut.map(({ message, hint }) =>
+      element("p", { class: "left-out" }, "Left out: ", prose(message), hint ? [" (", prose(hint), ")"].flat() : null)),
     diagnosis.boots_left_out ? element("p", {}, `${diagnosis.boots_left_out} boots in the middle are left out.`) : null,
     diagnosis.boots.map((boot) => bootView(boot, diagnosis.boots.length > 1 || logs.length > 1, jump, logViews)),
     handOver(files, running));
@@ -83,7 +88,7 @@ function bootView(boot, several, jump, logViews) {
         element("span", { class: finding.severity }, finding.severity), `: ${finding.cause} `,
         finding.lines.length ? lineButton(finding.lines[0], boot.source, jump) : null)))) : null,
     boot.gaps.length ? [element(`h${level}`, {}, "What the log cannot say"),
-      element("dl", {}, boot.gaps.map((gap) => [element("dt", {}, gap.missing), element("dd", {}, prose(gap.get_it))]).flat())] : null);
+      element("dl", {}, boot.gaps.map((gap) => [element("dt", {}, prose(gap.missing)), element("dd", {}, prose(gap.get_it))]).flat())] : null);
 }
 
 function findingView(finding, boot, jump, level) {

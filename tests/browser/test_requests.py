@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,30 @@ def test_a_file_may_have_any_name(log: Path) -> None:
         log = log.parent / name
         answered, _ = asked({}, f"./{name}")
         assert answered["answer"]["diagnosis"]["outcome"] == "failed", answered
+
+
+def test_what_is_no_log_beside_one_is_left_out_and_named(log: Path) -> None:
+    (log.parent / "photo.jpg").write_bytes(b"\xff\xd8\xff" + bytes(100))
+    (log.parent / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + random.Random(3).randbytes(6000))
+    answered, _ = asked({}, "./photo.jpg", "./console.log", "./.DS_Store")
+    answer = answered["answer"]
+    assert answer["diagnosis"] == api.diagnose(Path("console.log")).as_json()
+    assert [row["source"] for row in answer["logs"]] == ["console.log"]
+    (left_out,) = answer["left_out"]
+    assert "photo.jpg is a JPEG picture" in left_out["message"]
+    assert "report" in asked({"report": True}, "./photo.jpg", "./console.log")[0]["answer"]
+    answered, _ = asked({}, "./photo.jpg", "./.DS_Store")
+    assert "photo.jpg is a JPEG picture" in answered["error"]["message"]
+
+
+@pytest.mark.parametrize("lines", [100, 100_000])
+def test_a_damaged_log_is_named_beside_the_others(log: Path, lines: int) -> None:
+    text = "".join(f"[{number:5}.000000] eth{number % 7}: link is up\n" for number in range(lines))
+    (log.parent / "half.gz").write_bytes(gzip.compress(text.encode())[:-20])
+    answer = asked({}, "./console.log", "./half.gz")[0]["answer"]
+    assert [row["source"] for row in answer["logs"]] == ["console.log"]
+    assert "half.gz" in answer["left_out"][0]["message"]
+    assert "half.gz" in asked({}, "./half.gz")[0]["error"]["message"]
 
 
 def test_a_long_log_is_shown_around_what_proves_something(log: Path) -> None:

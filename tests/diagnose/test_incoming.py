@@ -106,6 +106,10 @@ def _disk() -> bytes:
         (gzip.compress(_tar()), "tar archive"),
         (Path(sys.executable).resolve().read_bytes()[:100_000], "ELF program"),
         (b"\x89PNG\r\n\x1a\n" + bytes(5000), "PNG picture"),
+        (b"\0\0\0\x18ftypheic" + bytes(5000), "a HEIC picture"),
+        (b"\0\0\0\x18ftypmif1" + bytes(5000), "a HEIC picture"),
+        (b"\0\0\0\x14ftypqt  " + bytes(5000), "a video"),
+        (b"RIFF\0\1\0\0WEBPVP8 " + bytes(5000), "a WebP picture"),
         (b"LPKSHHRH" + bytes(5000), "binary journal"),
         (random.Random(2).randbytes(200_000), "not text"),
         (b"\xd0\x0d\xfe\xed" + bytes(400), "devicetree"),
@@ -115,6 +119,15 @@ def test_what_is_no_log_is_named(data: bytes, what: str) -> None:
     with pytest.raises(Refused, match=what) as raised:
         opened(data)
     assert raised.value.hint
+
+
+def test_check_is_named_only_for_what_it_reads() -> None:
+    hints = []
+    for data in (_disk(), b"%PDF-1.7 " + bytes(5000), b"7z\xbc\xaf\x27\x1c" + bytes(5000)):
+        with pytest.raises(Refused) as raised:
+            opened(data)
+        hints.append("bootwright check" in (raised.value.hint or ""))
+    assert hints == [True, False, False]
 
 
 def test_a_log_that_is_cut_or_grows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:

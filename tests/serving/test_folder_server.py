@@ -90,7 +90,7 @@ def test_a_head_has_no_body_and_other_methods_are_refused(address: str) -> None:
 
 OUTSIDE = (
     *("/../secret.txt", "/%2e%2e/secret.txt", "/sub/../../secret.txt", "/..%2fsecret.txt"),
-    *("/link", "/pipe", "/sub", "//etc/passwd", "/index.html/", "/nothing"),
+    *("/link", "/pipe", "//etc/passwd", "/index.html/", "/nothing"),
     *("/%00", "/\\..\\secret.txt", "/%ff", "/" + "a" * 5000),
 )
 
@@ -100,6 +100,20 @@ def test_nothing_else_is_served(address: str, path: str) -> None:
     answer = asked(address, b"GET " + path.encode() + b" HTTP/1.0\r\n\r\n")
     assert answer.split(b" ")[1] == b"404"
     assert b"not served" not in answer
+
+
+@pytest.mark.parametrize("path", ["/sub", "//sub", "/%73ub", "/sub/../sub"])
+def test_a_folder_leads_to_its_page(address: str, path: str) -> None:
+    answer = asked(address, b"GET " + path.encode() + b" HTTP/1.0\r\n\r\n")
+    assert answer.split(b" ")[1] == b"301"
+    assert b"\r\nLocation: /sub/\r\n" in answer
+
+
+def test_what_is_no_folder_is_not_called_an_empty_one(folder: Path) -> None:
+    with pytest.raises(Missing, match="gone is not there"):
+        Server(folder / "gone", 0)
+    with pytest.raises(Missing, match=r"index\.html is a file"):
+        Server(folder / "index.html", 0)
 
 
 @given(path=st.binary(max_size=60))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+import random
 import subprocess
 import sys
 import time
@@ -121,6 +122,42 @@ def test_what_is_no_log_is_refused_with_a_hint(browser: Any, tmp_path: Path) -> 
     shown = pick(browser, picture)
     assert "is a PNG picture, not a log" in shown
     assert "Hint: a log is needed as text" in shown
+
+
+def test_the_logs_beside_what_is_no_log_are_diagnosed(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    (tmp_path / "screen.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (tmp_path / "a").mkdir()
+    for path in (tmp_path / "dmesg.log", tmp_path / "a" / "dmesg.log"):
+        path.write_text(PANIC)
+    shown = pick(browser, tmp_path / "screen.png", tmp_path / "dmesg.log", tmp_path / "a" / "dmesg.log")
+    assert "Left out: screen.png is a PNG picture" in shown
+    assert "dmesg.log, lines 1–1: failed" in shown
+    assert "dmesg (2).log, lines 1–1: failed" in shown
+
+
+def test_a_folder_is_dropped_without_what_systems_write_into_it(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    for name in ("full", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "full" / "dmesg.log").write_text(PANIC)
+    (tmp_path / "full" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + random.Random(3).randbytes(6000))
+    (tmp_path / "full" / "._dmesg.log").write_bytes(b"\0\5\x16\7" + bytes(200))
+    browser.execute_script("document.getElementById('diagnose-result').replaceChildren(); scrollTo(0, 0)")
+    shown_as(browser, 1200, "light")
+    x, y = browser.execute_script(
+        "const box = document.getElementById('diagnose-text').getBoundingClientRect();"
+        "return [box.x + 9, box.y + 9]"
+    )
+    for name in ("full", "empty"):
+        data = {"items": [], "files": [str(tmp_path / name)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            browser.execute_cdp_cmd("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+        if name == "full":
+            wait_for(browser, ANSWERED)
+            shown = browser.execute_script(SHOWN)
+            assert "the boot failed" in shown
+            assert "Left out" not in shown
+    said = "document.getElementById('diagnose-progress').textContent"
+    wait_for(browser, f"{said} === 'There is no file in it.'")
 
 
 def test_a_dropped_file_is_diagnosed(browser: Any) -> None:  # noqa: ANN401
@@ -271,10 +308,15 @@ def test_once_loaded_it_needs_no_server(browser: Any, folder: Path) -> None:  # 
         browser.get(address)
         files = json.loads((folder / "bootwright-site.json").read_text())["files"]
         assert browser.execute_async_script(kept) == len(files)
+        assert "docs/index.html" in files
     browser.get(address)  # the server is gone
     wait_for(browser, READY)
     assert "the boot failed" in paste(browser, PANIC)
-    policy = "fetch('worker.js').then(answer => arguments[0](answer.headers.get('Content-Security-Policy')))"
+    browser.get(f"{address}docs/index.html")
+    assert browser.execute_script("return document.querySelector('h1, h2') !== null"), "the documentation too"
+    policy = (
+        "fetch('../worker.js').then(answer => arguments[0](answer.headers.get('Content-Security-Policy')))"
+    )
     assert "default-src 'none'" in browser.execute_async_script(policy)
 
 

@@ -52,8 +52,7 @@ def build(root: Path, out: Path, runs: Sequence[Path] = (), kernels: Sequence[st
         raise Refused(f"{out} holds something else", hint="give another folder, or remove it")
     files = dict(_files(root, runs, kernels))
     page = {name: data for name, data in files.items() if not name.startswith("docs/")}
-    files["service-worker.js"] = _service_worker(root / "site", page)
-    files[_MARK] = _mark(page)
+    files |= {"service-worker.js": _service_worker(root / "site", files), _MARK: _mark(files)}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".site-", dir=out.parent) as temporary:
         made = Path(temporary) / "site"
@@ -119,7 +118,11 @@ def _service_worker(source: Path, files: Mapping[str, bytes]) -> bytes:
     text = (source / "service-worker.js.j2").read_text(encoding="utf-8")
     template = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False).from_string(text)  # noqa: S701
     version = content.hexdigest()[:16]
-    return template.render(files=json.dumps(names), version=version, policy=POLICY).encode()
+    documentation = [name for name in names if name.startswith("docs/")]
+    page = [name for name in names if name not in documentation]
+    return template.render(
+        files=json.dumps(page), documentation=json.dumps(documentation), version=version, policy=POLICY
+    ).encode()
 
 
 def _mark(files: Mapping[str, bytes]) -> bytes:

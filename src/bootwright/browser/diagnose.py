@@ -10,8 +10,10 @@ from typing import Any
 from bootwright.api.diagnosis import diagnose, printable_name
 from bootwright.diagnose.incoming import log_text
 from bootwright.diagnose.reading.numbered import numbered_lines
+from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Progress
 
+_CHUNK = 1 << 20
 _AROUND = 40
 """Lines shown before and after each that proves something."""
 _MOST_LINES = 4000
@@ -24,13 +26,20 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
     """The diagnosis of the files, for a page or as a file.
 
     `request` may name the `board` (docs/boards.md), and say `redact` as the command does. With `report` the
-    answer is `{"report": HTML}`; without, `{"diagnosis": …, "logs": […]}`: docs/schemas/diagnose.schema.json,
-    and of each log its `source`, `total` lines, and `lines` as [number, text], with gaps where it is long.
-    Raises what `api.diagnose` raises.
+    answer is `{"report": HTML}`; without, `{"diagnosis": …, "logs": […], "left_out": […]}`:
+    docs/schemas/diagnose.schema.json, of each log its `source`, `total` lines, and `lines` as [number, text],
+    with gaps where it is long, and of each file beside them that is no log, or damaged, the `message` and
+    `hint`. Raises what `api.diagnose` raises where no file is a log.
     """
     board = request.get("board") or None
     with progress.step("reading the log"):
-        diagnosed = diagnose(list(files), board=board, redact=bool(request.get("redact")))
+        redact = bool(request.get("redact"))
+        others: list[BootwrightError] = []
+        try:
+            diagnosed = diagnose(list(files), board=board, redact=redact)
+        except BootwrightError:
+            files, others = _logs(files)
+            diagnosed = diagnose(list(files), board=board, redact=redact)
     if request.get("report"):
         from bootwright.diagnose.page import as_html  # with jinja2, which takes a while
 
@@ -43,7 +52,34 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
         lines.update(line.number for finding in boot.findings for line in finding.lines)
     with progress.step("marking the lines"):
         logs = [_shown(path, proofs.get(printable_name(str(path)), set())) for path in files]
-    return {"diagnosis": diagnosed.as_json(), "logs": logs}
+    left_out = [{"message": other.message, "hint": other.hint} for other in others]
+    return {"diagnosis": diagnosed.as_json(), "logs": logs, "left_out": left_out}
+
+
+def _logs(files: Sequence[Path]) -> tuple[Sequence[Path], list[BootwrightError]]:
+    """The files that are logs, and what is wrong with the others; all of them where none is one.
+
+    Of a hidden file, such as systems write into every folder, nothing is said.
+    """
+    wrong = {path: error for path in files if (error := _not_a_log(path)) is not None}
+    logs = [path for path in files if path not in wrong]
+    if not logs:
+        return files, []
+    return logs, [error for path, error in wrong.items() if not path.name.startswith(".")]
+
+
+def _not_a_log(path: Path) -> BootwrightError | None:
+    """What is wrong with a file; it is read to its end, since it may be damaged."""
+    try:
+        with path.open("rb") as file:
+            read = log_text(file.read, printable_name(str(path)))
+            while read(_CHUNK):
+                pass
+    except BootwrightError as error:
+        return error
+    except OSError:
+        return None
+    return None
 
 
 def _shown(path: Path, proofs: set[int]) -> dict[str, Any]:

@@ -57,18 +57,31 @@ _OTHERS: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
+    (b"GIF87a", "a GIF picture"),
+    (b"GIF89a", "a GIF picture"),
+    (b"\x1a\x45\xdf\xa3", "a video"),
     (b"SQLite format 3\0", "an SQLite database"),
     (b"LPKSHHRH", "a binary journal"),
 )
 """A picture of a screen and a copied journal file are what people have; the others are what they mistake."""
+_OF_MEDIA = {b"heic": "a HEIC picture", b"heix": "a HEIC picture", b"hevc": "a HEIC picture",
+             b"mif1": "a HEIC picture", b"msf1": "a HEIC picture", b"avif": "an AVIF picture"}  # fmt: skip
+"""Brand after `ftyp` (ISO/IEC 14496-12, 4.3; 23008-12, 10) of telephones' pictures; others are of videos."""
+_AS_TEXT = "a log is needed as text: copy or type the last lines into a file"
 _HINTS = {
     "a tar archive": "unpack it, and give the log that is in it",
     "a zip archive": "unpack it, and give the log that is in it",
     "a binary journal": "print it first: journalctl --file FILE -o short-monotonic",
-    "a PNG picture": "a log is needed as text: copy or type the last lines into a file",
-    "a JPEG picture": "a log is needed as text: copy or type the last lines into a file",
+    "a PNG picture": _AS_TEXT,
+    "a JPEG picture": _AS_TEXT,
+    "a GIF picture": _AS_TEXT,
+    "a WebP picture": _AS_TEXT,
+    "a HEIC picture": _AS_TEXT,
+    "an AVIF picture": _AS_TEXT,
+    "a video": _AS_TEXT,
 }
-_CHECK = "diagnose reads the log of a boot; bootwright inspect or check reads this"
+_CHECK = "diagnose reads the log of a boot; bootwright check reads this"
+_NO_LOG = "diagnose reads the log of a boot, as text"
 
 
 class _Ahead:
@@ -178,7 +191,7 @@ def refuse_other(head: bytes, where: str) -> None:
     """Raise `Refused` where a file that starts with `head` is no text."""
     description = _description(head, where)
     if description is not None:
-        raise Refused(f"{where} is {description}, not a log", hint=_HINTS.get(description, _CHECK))
+        raise Refused(f"{where} is {description}, not a log", hint=_hint(description))
     size_without_nuls = len(head) - head.count(0)
     readable = sum(match.end() - match.start() for match in _RUN.finditer(head))
     if size_without_nuls > 512 and readable < _LEAST_TEXT * size_without_nuls:
@@ -189,8 +202,16 @@ def refuse_other(head: bytes, where: str) -> None:
         )
 
 
+def _hint(description: str) -> str:
+    return _HINTS.get(description) or (_CHECK if description in _NAMES.values() else _NO_LOG)
+
+
 def _description(head: bytes, where: str) -> str | None:
     description = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
+    if head[:1] == b"\0" and head[4:8] == b"ftyp":
+        description = _OF_MEDIA.get(head[8:12], "a video")
+    elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        description = "a WebP picture"
     if description is not None or b"\0" not in head:  # the formats of `_NAMES` all have NUL bytes, logs few
         return description
     from bootwright.inspect.detect import detect

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from bootwright.foundation.errors import Missing, Refused
 
@@ -71,6 +71,9 @@ class Server(http.server.ThreadingHTTPServer):
         Raises `Missing` where the folder holds no page, and `Refused` where the port is taken.
         """
         self.root = folder.resolve()
+        if not folder.is_dir():
+            what = "is a file" if folder.exists() else "is not there"
+            raise Missing(f"{folder} {what}", hint="give the folder that `make site` wrote")
         if not (self.root / "index.html").is_file():
             raise Missing(f"{folder} holds no page (index.html)", hint="make it with `make site`")
         try:
@@ -113,6 +116,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         path = self._path()
+        if path is not None and path.is_dir():
+            self._lead_into(path)
+            return
         if path is None:
             self._refuse(HTTPStatus.NOT_FOUND, with_body=with_body)
             return
@@ -125,7 +131,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, with_body=with_body)
 
     def _path(self) -> Path | None:
-        """The regular file of the folder that is asked for; None for anything else."""
+        """The regular file that is asked for, or the folder below with a page; None for anything else."""
         try:
             asked = unquote(urlsplit(self.path).path, errors="strict")
         except ValueError:
@@ -136,9 +142,20 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             path = (self.server.root / asked.lstrip("/")).resolve()
             if asked.endswith("/"):
                 path /= "index.html"
-            return path if path.is_relative_to(self.server.root) and path.is_file() else None
+            if not path.is_relative_to(self.server.root):
+                return None
+            return path if path.is_file() or (path / "index.html").is_file() else None
         except OSError:  # a name that is too long
             return None
+
+    def _lead_into(self, folder: Path) -> None:
+        """To a folder's page, whose links are relative to it: `/docs` is `/docs/`."""
+        self.send_response(HTTPStatus.MOVED_PERMANENTLY)
+        self.send_header("Location", f"/{quote(folder.relative_to(self.server.root).as_posix())}/")
+        self.send_header("Content-Length", "0")
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def _send(self, path: Path, file: IO[bytes], *, with_body: bool) -> None:
         status = os.fstat(file.fileno())
