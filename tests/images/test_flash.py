@@ -20,10 +20,11 @@ import jsonschema
 import pytest
 import zstandard
 from attrs import define, field
+from disk_kit import make_disk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.errors import CUT_SHORT, BootwrightError, Malformed, Refused
 from bootwright.images.flash.flash import FlashFailed, Written, flash
 from bootwright.images.flash.journal import Journal
 from bootwright.images.flash.source import HEAD, PIECE, Piece, check_disk_image, open_image
@@ -39,14 +40,14 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def disk(size: int, seed: int = 1) -> bytes:
-    """Bytes like a disk image's: a partition table's signature, data, and long runs of zeros."""
+    """Bytes like a disk image's: an empty partition table, data, and long runs of zeros."""
     chance = random.Random(seed)
     data = bytearray(size)
     for start in range(0, size, MIB):
         if chance.random() < 0.5:
             data[start : start + MIB] = chance.randbytes(min(MIB, size - start))
     data[:4096] = chance.randbytes(4096)
-    data[510:512] = b"\x55\xaa"
+    data[446:512] = bytes(64) + b"\x55\xaa"
     return bytes(data)
 
 
@@ -325,6 +326,18 @@ def test_what_is_no_disk_image_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="does not start like a disk image"):
             check_disk_image(open_image(str(write_file(tmp_path / "file", data))))
     check_disk_image(open_image(str(write_file(tmp_path / "disk", IMAGE))))
+
+
+def test_a_download_that_broke_off_is_refused(tmp_path: Path) -> None:
+    """Plain, and compressed again by somebody: with its length in the header."""
+    whole = make_disk(tmp_path / "disk.img", ((None, "L", "BOOT", 3), (None, "L", "STATE", 5)))
+    check_disk_image(open_image(str(whole)))
+    half = write_file(tmp_path / "half.img", whole.read_bytes()[: 5 * MIB])
+    write_file(tmp_path / "half.img.zst", zstandard.compress(half.read_bytes()))
+    for name in ("half.img", "half.img.zst"):
+        with pytest.raises(Malformed, match=r"partition 2 \(STATE\), which ends at") as caught:
+            check_disk_image(open_image(str(tmp_path / name)))
+        assert caught.value.hint == CUT_SHORT
 
 
 @settings(max_examples=30, deadline=None)

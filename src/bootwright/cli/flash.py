@@ -40,7 +40,11 @@ Exit status: 0 written and verified, 2 refused or failed, 130 interrupted.
     help="Name DEVICE a second time: overwrite a disk that is not removable, or a file that exists.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a write of the same image that was interrupted.")
-@click.option("--any-content", is_flag=True, help="Write it even where it does not look like a disk image.")
+@click.option(
+    "--any-content",
+    is_flag=True,
+    help="Write it even where it does not look like a disk image, or a whole one.",
+)
 @click.option("--no-eject", is_flag=True, help="Leave the card in the drive.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (docs/schemas/flash.schema.json).")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")

@@ -84,7 +84,7 @@ def flash(
 
     `yes_really` names the device a second time: for a disk that is not removable, or a file that exists.
     `resume` goes on with an interrupted write of the same image; `any_content` writes what does not look like
-    a disk image.
+    a disk image, or is not all of one.
 
     Returns a `FlashReport`. Raises `Refused` or `Missing` with the reason why nothing is written,
     `FlashFailed` (a `BootwrightError`) where the medium fails, `FlashInterrupted` on Ctrl-C.

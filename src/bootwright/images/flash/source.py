@@ -10,8 +10,9 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
+from bootwright.formats.disks.mbr import read_partition_table
 from bootwright.formats.sources.address import REGISTRY
-from bootwright.formats.sources.bytesource import ByteSource, FileBytes
+from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_range
 from bootwright.formats.sources.compressed import announced_size
 from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream, compression_of
 from bootwright.formats.sources.url import open_url
@@ -115,20 +116,40 @@ def open_image(given: str) -> Image:
 
 
 def check_disk_image(image: Source) -> None:
-    """Raises `Refused` unless it starts as disk images do: with an MBR, a GPT, or as an ISO 9660 image."""
+    """Raises `Refused` unless it starts as disk images do: with an MBR, a GPT, or as an ISO 9660 image; and
+    `Malformed` where it is known to end before one of its partitions does, as a download that broke off."""
     head = next(iter(image.pieces()), None)
-    data = head.data if head else None
-    if data and (
-        data[510:512] == b"\x55\xaa"
-        or data[512:520] == b"EFI PART"
-        or data[4096:4104] == b"EFI PART"
-        or data[32769:32774] == b"CD001"
-    ):
+    data = (head.data if head else None) or b""
+    if data[32769:32774] == b"CD001":
         return
-    raise Refused(
-        f"{image.name} does not start like a disk image: no partition table in it",
-        hint="is it the right file? --any-content writes it all the same",
-    )
+    if not (data[510:512] == b"\x55\xaa" or data[512:520] == b"EFI PART" or data[4096:4104] == b"EFI PART"):
+        raise Refused(
+            f"{image.name} does not start like a disk image: no partition table in it",
+            hint="is it the right file? --any-content writes it all the same",
+        )
+    if image.size is None:
+        return
+    start = _Start(image.name, image.size, data)
+    try:
+        partitions = read_partition_table(start, backup=False).partitions
+    except Malformed:
+        return  # what its table says is no matter of whoever writes it
+    for partition in partitions:
+        partition.open(start)
+
+
+@frozen
+class _Start:
+    """An image of which the first bytes are at hand, as a `ByteSource`."""
+
+    name: str
+    size: int
+    _data: bytes
+
+    def read(self, offset: int, size: int) -> bytes:
+        """See `ByteSource.read`; nothing beyond the first bytes."""
+        check_range(self.name, len(self._data), offset, size)
+        return self._data[offset : offset + size]
 
 
 def _pieces(read: Callable[[int], bytes]) -> Iterator[Piece]:
