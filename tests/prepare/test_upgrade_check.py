@@ -130,6 +130,17 @@ def test_the_nodes_facts_are_sorted_by_content(esp: Path, tmp_path: Path) -> Non
         read_node([esp, tmp_path])
 
 
+def test_a_log_of_another_board_is_refused(esp: Path, tmp_path: Path) -> None:
+    log = tmp_path / "dmesg"
+    banner = "[    0.000000] Linux version 6.18.18-talos (x@y) #1\n[    0.000000] Machine model: "
+    log.write_text(f"{banner}Raspberry Pi 4 Model B Rev 1.4\n")
+    with pytest.raises(Refused, match="is of a Raspberry Pi 4"):
+        api.upgrade_check([esp, log], "debian-6.18.15-4k", board="raspberrypi-5", no_overlay=True)
+    log.write_text(f"{banner}Raspberry Pi 500 Rev 1.0\n")
+    with pytest.raises(Refused, match="is of a Raspberry Pi 500"):
+        api.upgrade_check([esp, log], "debian-6.18.15-4k", board="raspberrypi-5", no_overlay=True)
+
+
 @given(
     data=st.binary(max_size=300)
     | st.text("Linux version Tag: v1.2\n\0talos.platform=", max_size=90).map(str.encode)

@@ -148,6 +148,9 @@ def test_a_damaged_list_is_said() -> None:
         "./config.txt\n./bcm2712-rpi-5-b.dtb\n./EFI/BOOT/BOOTAA64.EFI\n",
         "::/config.txt\n::/bcm2712-rpi-5-b.dtb\n::/EFI/BOOT/BOOTAA64.EFI\n",
         "/boot/EFI:\nEFI\nbcm2712-rpi-5-b.dtb\nconfig.txt\n\n/boot/EFI/EFI/BOOT:\nBOOTAA64.EFI\n",
+        "/mnt/efi:\nEFI\nbcm2712-rpi-5-b.dtb\nconfig.txt\n\n/mnt/efi/EFI/BOOT:\nBOOTAA64.EFI\n",
+        "/mnt/efi\n/mnt/efi/config.txt\n/mnt/efi/bcm2712-rpi-5-b.dtb\n/mnt/efi/EFI\n/mnt/efi/EFI/BOOT\n"
+        "/mnt/efi/EFI/BOOT/BOOTAA64.EFI\n",
         "NODE MODE UID GID SIZE(B) LASTMOD NAME\n"
         "10.0.0.2   -rwxr-xr-x   0   0   100   Jan  1 00:00:00   config.txt\n"
         "10.0.0.2   drwxr-xr-x   0   0   100   Jan  1 00:00:00   EFI\n"
@@ -159,6 +162,17 @@ def test_listings_of_a_boot_partition(text: str) -> None:
     paths = read_listing(text.encode())
     assert paths is not None
     assert {"config.txt", "bcm2712-rpi-5-b.dtb", "EFI/BOOT/BOOTAA64.EFI"} <= set(paths)
+
+
+def test_a_listing_without_config_txt_begins_at_the_folder_efi() -> None:
+    paths = "/mnt/card/EFI/BOOT/BOOTAA64.EFI\n/mnt/card/EFI/Linux/one.efi\n"
+    assert read_listing(paths.encode()) == ("EFI/BOOT/BOOTAA64.EFI", "EFI/Linux/one.efi")
+
+
+def test_a_kernels_log_is_no_list_of_disks() -> None:
+    assert read_disks(b"[    0.000000] Linux version 6.18.18-example\n", "log") is None
+    with pytest.raises(Malformed):
+        read_disks(b'[{"blockdevices": [}]', "disks")
 
 
 def test_prose_is_no_listing() -> None:

@@ -340,6 +340,12 @@ def listed(name: str) -> tuple[Board, str | None] | None:
     return None
 
 
+def board_of_model(model: str) -> Board | None:
+    """The board that a devicetree's `model` names, as kernels print it: `Raspberry Pi 5 Model B Rev 1.1`."""
+    named = [board for board in boards() if re.match(rf"{re.escape(board.name)}(?!\w)", model)]
+    return max(named, key=lambda board: len(board.name), default=None)
+
+
 def boards_of(compatible: tuple[str, ...]) -> tuple[Board, ...]:
     """Boards whose own (first) compatible is in a devicetree's root compatible."""
     return tuple(board for board in boards() if board.compatible[0] in compatible)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
-from bootwright.boards.model import Board, boards
+from bootwright.boards.model import Board, board_of_model
 from bootwright.diagnose.model import SERIOUS, STAGES, Boot, Diagnosis, Evidence, Finding, Gap, Stance
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.knowledge import Kind
@@ -44,8 +44,7 @@ CONSOLES = Kind("consoles", "a board's console", ConsoleFacts)
 
 def board_of(boot: Boot) -> Board | None:
     """The board that the log says it is of."""
-    model = boot.fact("model") or ""
-    return next((board for board in boards() if model.startswith(board.name)), None)
+    return board_of_model(boot.fact("model") or "")
 
 
 def stepping_of(board: Board, boot: Boot) -> str | None:

@@ -12,6 +12,7 @@ from bootwright.api._common import paths
 
 if TYPE_CHECKING:
     from bootwright.api.checking import Checked
+    from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.prepare.upgrading.installer import Installer
@@ -132,6 +133,7 @@ def upgrade_check(
     (chosen,), _ = asked_boards((board,), revision=revision, stepping=stepping)
     operating_system(os)
     read = read_node(paths(node))
+    _of_that_board(read, chosen)
     with temporary_folder() as folder:
         made, brought = folder / "esp", folder / "overlay"
         made.mkdir()
@@ -159,6 +161,19 @@ def upgrade_check(
     needed = steps(read.disks, paths_there, installer)
     notes = (*installer.notes, *unseen)
     return UpgradeForetold(read, partition, needed, checked, installer.overlay_known, notes)
+
+
+def _of_that_board(node: Node, board: Board) -> None:
+    """Raise `Refused` where the node's kernel log is of another board."""
+    from bootwright.boards.model import board_of_model
+    from bootwright.foundation.errors import Refused
+
+    of_log = board_of_model(node.model)
+    if of_log is not None and of_log.id != board.id:
+        raise Refused(
+            f"the node's log is of a {node.model}, not of a {board.name}",
+            hint=f"give --board {of_log.id}, or the log of that node",
+        )
 
 
 def _installer(to: str, board: str, folder: Path, progress: Progress | None) -> Installer | None:

@@ -18,6 +18,8 @@ _UNITS = {"": 1, "B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40,
 _DECIMAL = {"kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SIZE = re.compile(r"(\d+(?:[.,]\d+)?)\s*([kKMGT]?i?B?|s)")
 _JSON_MARKS = ('"blockdevices"', '"partitiontable"', "block.talos.dev")
+_JSON = re.compile(r"\{|\[\s*[\[{]")
+"""How lists of disks begin: a kernel's log begins with `[    0.000000]`."""
 _NUMBER = re.compile(r"^(.*?\D)p?(\d{1,3})$")
 _TABLES = {"msdos": "dos", "mbr": "dos", "dos": "dos", "gpt": "gpt"}
 
@@ -65,7 +67,7 @@ def read_disks(data: bytes, where: str) -> tuple[Disk, ...] | None:
         return None
     text = data.decode("utf-8", "replace").lstrip("\ufeff")
     stripped = text.lstrip()
-    if stripped.startswith(("{", "[")):
+    if _JSON.match(stripped):
         return _of_json(stripped, where)
     if re.search(r"^label(?:-id)?: ", text, re.MULTILINE) and " : start=" in text:
         return _merged(_of_sfdisk(text))

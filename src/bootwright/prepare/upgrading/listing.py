@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import takewhile
 
 _PLACES = ("/boot/EFI/", "/boot/efi/", "::/", "./")
 _MODE = re.compile(r"[-dl][-r][-w][-xsS]\S*\s")
 _ROW = re.compile(r"^\S+\s+[-dl][rwxsStT-]{9}\s+\S+\s+\S+\s+\d+\s+.*?\s(\S+)\s*$")
 """`talosctl list -l -r`: node, mode, uid, gid, size, time, name."""
 _DECIDES = re.compile(r"(?:^|/)(?:config\.txt|[\w.-]+\.(?:dtb|efi|bin))$", re.IGNORECASE)
+_CONFIG = re.compile(r"(?:^|/)config\.txt\Z", re.IGNORECASE)
 _HEADING = re.compile(r"total \d|NODE\s|\S+\s+d[rwxsStT-]{9}\s|d[rwxsStT-]{9}")
 """What stands in a listing beside the names of files: sums, titles and folders."""
 _MOST_LINES = 20_000
@@ -41,8 +44,39 @@ def read_listing(data: bytes) -> tuple[str, ...] | None:
             path = f"{folder}/{path}"
         if path and not path.endswith("/"):
             paths.append(path)
+    paths = _from_its_root(paths)
     deciding = [path for path in paths if _DECIDES.search(path)]
     return tuple(dict.fromkeys(paths)) if deciding and others <= len(paths) // 4 else None
+
+
+def _from_its_root(paths: list[str]) -> list[str]:
+    """The files' paths from the partition's root, where the listing is of the folder that it was mounted on.
+
+    The root has config.txt, or else the folder EFI (UEFI 2.10, 13.3.1.3).
+    """
+    parents = {parent for path in paths for parent in _parents(path)}
+    paths = [path for path in paths if path not in parents]
+    folders = [path.split("/")[:-1] for path in paths]
+    common = [
+        names[0] for names in takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False))
+    ]
+    marks = [folder for path, folder in zip(paths, folders, strict=True) if _CONFIG.search(path)]
+    if marks:
+        root = min(marks, key=len)
+    elif "EFI" in common:
+        root = common[: common.index("EFI")]
+    else:
+        root = common
+    if not root or root != common[: len(root)]:
+        return paths
+    start = len("/".join(root)) + 1
+    return [path[start:] for path in paths]
+
+
+def _parents(path: str) -> Iterator[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _name(text: str) -> str | None:

@@ -25,6 +25,8 @@ _MOST_TEXT = 64 << 20
 _MOST_FILES = 2000
 _MOST_BYTES = 1 << 30
 _BANNER = re.compile(rb"Linux version (\S{1,64})")
+_MODEL = re.compile(rb"\bMachine model: ([^\r\n\0]{3,120})")
+"""Linux 6.12, drivers/of/fdt.c setup_machine_fdt."""
 _TAG = re.compile(rb"^\s*Tag:\s*(v\d{1,4}(?:\.\d{1,4}){2})\s*$", re.MULTILINE)
 _ARGUMENTS = re.compile(rb"\A[^\n\0]*\btalos\.platform=\S[^\n\0]*\n?\Z")
 
@@ -39,6 +41,8 @@ class Node:
     """Of the running kernel; empty where no file says it."""
     version: str = ""
     """Talos's, as its server says it."""
+    model: str = ""
+    """Of the machine, as its kernel's log says it."""
     arguments: str = ""
     disks: tuple[Disk, ...] = ()
     """Its disks, by the lists of partitions."""
@@ -115,6 +119,7 @@ def read_node(files: Sequence[Path]) -> Node:
         partition,
         settings.get("kernel", ""),
         settings.get("Talos", ""),
+        settings.get("machine", ""),
         settings.get("arguments", ""),
         merged(lists),
         listed,
@@ -128,6 +133,9 @@ def _facts(data: bytes) -> Iterator[tuple[str, str]]:
     banner = _BANNER.search(data)
     if banner is not None:
         yield "kernel", banner[1].decode("utf-8", "replace")
+    model = _MODEL.search(data)
+    if model is not None:
+        yield "machine", model[1].decode("utf-8", "replace").strip()
     tags = _TAG.findall(data)
     if tags:  # the client's comes first
         yield "Talos", tags[-1].decode()
