@@ -58,6 +58,16 @@ TO_TYPE = re.compile(
             "talosctl apply-config --insecure --nodes A --file F",
             "talosctl apply-config --insecure --nodes A --file F",
         ),
+        (
+            "give --revision CODE (of /proc/cpuinfo) or --stepping",
+            "give “Revision code or stepping” (of /proc/cpuinfo)",
+        ),
+        (
+            "bootwright check --entry chooses another",
+            "“Boot entry” in the tab “Check an image” chooses another",
+        ),
+        ("tell it: --outcome ethernet=works", "tell it: `--outcome ethernet=works` (on Linux)"),
+        ("bootwright prepare talos --board NAME", "`bootwright prepare talos --board NAME` (on Linux)"),
         # What the tab cannot be given stays the command's.
         (
             "bootwright observe --text a.log --board NAME puts that right",

@@ -484,3 +484,13 @@ def test_the_fuzz_target_takes_its_seeds() -> None:
     one_input = fuzz_target("fuzz_prepared")
     for seed in (record().text().encode(), PHOTO.encode(), b"", b"{}", b"\xff\xfe"):
         one_input(seed)
+
+
+def test_a_revision_code_alone_says_which_board_it_was() -> None:
+    by_code = api.observe(revision="e04171", lights="off", address="none").as_json()
+    by_name = api.observe(board="raspberrypi-5", revision="e04171", lights="off", address="none").as_json()
+    for document in (by_code, by_name):
+        document.pop("id"), document.pop("taken_at")
+    assert by_code == by_name
+    with pytest.raises(Refused, match="one board's"):
+        api.observe(revision="d0", lights="off")

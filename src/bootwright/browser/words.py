@@ -60,10 +60,14 @@ _VALUE = r"(?:'[^']*'|[A-Z][A-Z0-9_.+/-]*(?![\w’'])|[\w./+-]*\d(?:[\w./+-]*\w)
 _WITH_NAME = r"--(?:board|stepping|goal|goals|os|source)[ =][\w.=+-]*\w"
 _ARGUMENTS = rf"(?: {_WITH_NAME}| --?[a-z][\w-]*(?:[ =]{_VALUE})?| {_VALUE})*"
 _COMMAND = re.compile(
-    rf"\bbootwright (?:(?:{'|'.join(_GROUPS)}) [a-z-]+|(?:{'|'.join(COMMANDS)}))(?![\w-]){_ARGUMENTS}"
+    rf"\bbootwright (?:(?:{'|'.join(_GROUPS)}) [a-z-]+|(?:{'|'.join(COMMANDS)}))(?![\w-])(?: [a-z]+(?= --))?"
+    rf"{_ARGUMENTS}"
 )
 _OPTION = re.compile(rf"(?<![\w`“-])({'|'.join(_FIELDS)})(?![\w-])(?:[ =]{_PLACE})?")
-_OTHER_OPTION = re.compile(rf"(?<![\w`“-])--(?:{'|'.join(_WITHOUT_FIELD)})(?![\w-])(?:[ =]{_PLACE})?")
+_OTHER_OPTION = re.compile(
+    rf"(?<![\w`“-])--(?:{'|'.join(_WITHOUT_FIELD)})(?![\w-])(?:[ =](?:{_PLACE}|[\w-]+=\w+))?"
+)
+_TWICE = re.compile(r"(“[^”]+”)( \([^()]*\))? or \1")
 _ASIDE = re.compile(r"\s*\(((?:bootwright |--)[^()]*)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _VERSION = re.compile(r"--version ([\w.]+)")
@@ -125,6 +129,7 @@ def _sentence(text: str, request: Mapping[str, Any]) -> str:
 
 def _options(text: str) -> str:
     text = _OPTION.sub(lambda match: f"“{_FIELDS[match[1]]}”", text)
+    text = _TWICE.sub(r"\1\2", text)
     return _OTHER_OPTION.sub(lambda match: f"`{match[0]}` {_LINUX}", text)
 
 
@@ -134,7 +139,9 @@ def _command(command: str, request: Mapping[str, Any]) -> str:
         name = "check"
     # The tab is asked about lights; what a log says there is the command's alone.
     if name in _TABS and not (name == "observe" and ("--log" in command or "--text" in command)):
-        return f"the tab “{_TABS[name]}”"
+        option = command.rpartition(" ")[2]
+        field = f"“{_FIELDS[option]}” in " if option in _FIELDS else ""
+        return f"{field}the tab “{_TABS[name]}”"
     command = command.replace(" --revision CODE", _which(request))
     said = f"`{command}` {_LINUX}"
     version = _VERSION.search(command)

@@ -94,7 +94,7 @@ def observe(
     """Tell what a board showed after it was booted: what it means, and what to do next.
 
     `image` is a prepared image, or `prepared` the record beside it: what was seen is added to that, unless
-    `keep` is false. Without either, `board` (and `revision`, its code such as `e04171`) says which one it
+    `keep` is false. Without either, `board` or `revision` (its code, such as `e04171`) says which one it
     was, and nothing is kept. `logs` are consoles or dmesg, `texts_of_photos` what was typed off a screen or
     read by OCR. The answers: `led` is `off`, `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the
     Ethernet socket) `on` or `off`, `address` the address in the router's list or `none`, `service`
@@ -106,6 +106,7 @@ def observe(
 
         observe("pi5.raw", lights="off", address="none").observed.seen.next
     """
+    from bootwright.api.asked import asked_boards
     from bootwright.boards.model import BOARDS
     from bootwright.boards.model import board as board_named
     from bootwright.foundation.errors import Refused
@@ -129,7 +130,8 @@ def observe(
         raise Refused(f"the record is of {record.board}, not {chosen.id}", hint="leave --board out")
     if revision is not None:
         if chosen is None:
-            raise Refused("a revision code is one of a board", hint="name it with --board")
+            (chosen,), _ = asked_boards((), revision=revision)
+            name = chosen.id
         chosen.stepping_of(revision)
     answers = given_answers(chosen, led=led, lights=lights, address=address, service=service)
     outcomes_given = given_outcomes(chosen, outcomes or {})
