@@ -18,7 +18,8 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.releases import RELEASES, Release
 from bootwright.prepare.factory.by_version import OwnKernel, excluded
-from bootwright.prepare.factory.foretold import Remark, remarks_of, version_hazards
+from bootwright.prepare.factory.foretold import remarks_of, version_hazards
+from bootwright.prepare.factory.remark import Remark
 from bootwright.prepare.factory.schematic import read_schematic
 from bootwright.prepare.knowledge import PREPARATIONS
 
@@ -54,7 +55,7 @@ def test_a_plain_schematic_has_nothing_against_it() -> None:
             FIVE % (', options: {configTxt: "[pi4]\\nkernel=u-boot.bin"}', ""),
             "1.12.6",
             Verdict.FAILS,
-            "sets kernel to nothing on Raspberry Pi 5",
+            "on Raspberry Pi 5 the firmware looks for kernel_2712.img or kernel8.img",
         ),
         (FIVE % (", options: {configText: a}", ""), "1.12.6", Verdict.UNKNOWN, "no option configText"),
         (FIVE % ("", "diskImage: {sectorSize: 4096}"), "1.12.6", Verdict.UNKNOWN, "sectors of 4096 bytes"),
@@ -73,6 +74,44 @@ def test_what_the_schematic_alone_says(text: str, version: str, verdict: Verdict
     ((remark, said),) = remarks(text, version)
     assert remark is verdict
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("appended", "name", "words"),
+    [
+        (
+            "[pi5]\nkernel=kernel8.img",
+            "raspberrypi-5",
+            "on Raspberry Pi 5 the firmware looks for kernel8.img",
+        ),
+        ("kernel=vmlinuz", "raspberrypi-5", "looks for vmlinuz: the boot loader u-boot.bin is not started"),
+        ("kernel=", "raspberrypi-5", "looks for kernel_2712.img or kernel8.img"),
+        ("[pi4]\nkernel=kernel8.img", "raspberrypi-5", ""),
+        ("[all]\narm_64bit=0", "raspberrypi-5", ""),  # it starts 64-bit kernels only
+        ("[all]\narm_64bit=0", "raspberrypi-4", "arm_64bit is not 1"),
+        ("os_prefix=foo/", "raspberrypi-5", ""),  # passed over, as nothing lies below foo/
+        ("os_prefix=foo/\nkernel=/u-boot.bin", "raspberrypi-5", ""),
+        ("device_tree=nothere.dtb", "raspberrypi-5", "device_tree=nothere.dtb"),
+        ("device_tree=", "raspberrypi-5", "keeps Raspberry Pi 5 from getting a devicetree"),
+        ("device_tree=bcm2712-rpi-5-b.dtb\ndtparam=x", "raspberrypi-5", ""),
+    ],
+)
+def test_lines_that_are_added_come_last(appended: str, name: str, words: str) -> None:
+    text = FIVE % (f", options: {{configTxtAppend: {json.dumps(appended)}}}", "")
+    text = text if name.endswith("5") else text.replace("rpi_5", "rpi_generic")
+    said = remarks(text, name=name)
+    assert [words in line for _, line in said] == ([True] if words else [])
+    verdict = Verdict.UNKNOWN if "device" in appended else Verdict.FAILS
+    assert [remark for remark, _ in said] == ([verdict] if words else [])
+
+
+def test_what_replaces_is_told_from_what_is_added() -> None:
+    both = ', options: {configTxt: "kernel=u-boot.bin\\n[pi4]", configTxtAppend: "[all]\\nkernel=x"}'
+    ((verdict, said),) = remarks(FIVE % (both, ""))
+    assert verdict is Verdict.FAILS
+    assert said.startswith("configTxtAppend is added after")
+    mended = ', options: {configTxt: "kernel=x", configTxtAppend: "kernel=u-boot.bin"}'
+    assert remarks(FIVE % (mended, "")) == []
 
 
 def test_config_txt_that_starts_u_boot_for_the_board_will_do() -> None:

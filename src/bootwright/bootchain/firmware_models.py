@@ -49,6 +49,8 @@ class Processor:
     kernels: tuple[str, ...]
     arm_64bit: bool
     boards: tuple[_Board, ...] = field(metadata=key("model"))
+    only_64bit: bool = False
+    """Whether `arm_64bit` is passed over, since it starts nothing else."""
 
     def models(self) -> Iterator[FirmwareModel]:
         """The models with that processor."""
@@ -59,6 +61,7 @@ class Processor:
                     facts=_facts(board.filters, board.board_type),
                     kernels=self.kernels,
                     arm_64bit=self.arm_64bit,
+                    only_64bit=self.only_64bit,
                     dtbs=board.dtbs,
                     upstream_dtbs=board.dtbs if board.upstream_dtbs is None else board.upstream_dtbs,
                 ),

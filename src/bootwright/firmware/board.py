@@ -37,4 +37,6 @@ class FirmwareBoard:
     """File names that are looked for in turn."""
     upstream_dtbs: tuple[str, ...] = ()
     """The same with `upstream_kernel=1`."""
+    only_64bit: bool = False
+    """Whether it starts kernels in 64-bit mode whatever config.txt says."""
     uarts: tuple[Uart, ...] = ()

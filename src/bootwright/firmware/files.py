@@ -128,6 +128,8 @@ class _Search:
         return prefix if complete else ""
 
     def _long_mode(self, kernel: str | None) -> bool:
+        if self.board.only_64bit:
+            return True
         if kernel is not None and kernel.rpartition("/")[2] in _KNOWN_64:
             return True
         value = self._value("arm_64bit")

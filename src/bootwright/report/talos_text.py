@@ -7,7 +7,8 @@ import textwrap
 from collections.abc import Iterator
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.prepare.factory.foretold import Foretold, LikeGoal, Remark
+from bootwright.prepare.factory.foretold import Foretold, LikeGoal
+from bootwright.prepare.factory.remark import Remark
 
 _WIDTH = 100
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from bootwright.foundation.versions import Version
     from bootwright.kernels.releases import OverlayTrees, Release
     from bootwright.prepare.factory.by_version import OwnKernel
-    from bootwright.prepare.factory.foretold import Foretold, LikeGoal, Remark
+    from bootwright.prepare.factory.foretold import Foretold, LikeGoal
+    from bootwright.prepare.factory.remark import Remark
     from bootwright.prepare.factory.schematic import Schematic
     from bootwright.prepare.factory.stand_in import StandIn
     from bootwright.prepare.knowledge import Preparation
@@ -213,7 +214,8 @@ def _like(
     from bootwright.foundation.verdict import Verdict
     from bootwright.predict.api import OS_GOALS
     from bootwright.prepare.factory.by_version import excluded
-    from bootwright.prepare.factory.foretold import LikeGoal, Remark, configured
+    from bootwright.prepare.factory.foretold import LikeGoal, configured
+    from bootwright.prepare.factory.remark import Remark
 
     if not stand_in.kernel:
         return (), (), ()
@@ -263,7 +265,7 @@ def _not_as_asked(
 ) -> Iterator[Remark]:
     """In what an image is of another schematic or version than the one that is asked about."""
     from bootwright.foundation.verdict import Verdict
-    from bootwright.prepare.factory.foretold import Remark
+    from bootwright.prepare.factory.remark import Remark
 
     if not stand_in.whole:
         return

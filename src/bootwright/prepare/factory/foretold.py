@@ -12,36 +12,16 @@ from collections.abc import Iterator
 from attrs import frozen
 
 from bootwright.boards.model import Board
-from bootwright.firmware.config_txt import read_config_txt
 from bootwright.foundation.choices import hint_for
 from bootwright.foundation.verdict import Verdict, worst
 from bootwright.foundation.versions import Version
 from bootwright.kernels.releases import OverlayTrees, Release, Releases
-from bootwright.predict.board_tree import board_facts
 from bootwright.predict.rules.knowledge import HAZARDS
 from bootwright.prepare.factory.by_version import OwnKernel, certain
+from bootwright.prepare.factory.config_options import APPENDS, REPLACES, config_remarks
+from bootwright.prepare.factory.remark import Remark
 from bootwright.prepare.factory.schematic import Schematic
 from bootwright.prepare.knowledge import Overlay, Preparation
-
-
-@frozen
-class Remark:
-    """Something about the image that follows from the schematic and the version."""
-
-    verdict: Verdict
-    """`fails` where the image will not do, `unknown` where it may not, `works` for what is only said."""
-    text: str
-    remedy: str = ""
-    source: str = ""
-
-    def as_json(self) -> dict[str, str]:
-        """Part of docs/schemas/talos.schema.json."""
-        return {
-            "verdict": self.verdict.value,
-            "text": self.text,
-            "remedy": self.remedy,
-            "source": self.source,
-        }
 
 
 @frozen
@@ -160,23 +140,8 @@ def _options(schematic: Schematic, overlay: Overlay, board: Board) -> Iterator[R
                 f"the overlay {overlay.name} reads no option {name}: it is passed over in silence",
                 hint_for(name, overlay.options, kind="its options"),
             )
-    text = schematic.option("configTxt")
-    if not text:
-        return
-    facts = board_facts(board)
-    config = read_config_txt(text.replace("\0", " ").encode(), "configTxt")
-    for name, value in overlay.config_txt.items():
-        value_set = config.last(name, facts)
-        if value_set != value:
-            yield Remark(
-                Verdict.FAILS,
-                f"configTxt replaces the overlay's config.txt and sets {name} to {value_set or 'nothing'} on "
-                f"{board.name}: the boot loader {value} is not started",
-                f"add the line {name}={value}, or give only the lines to add as configTxtAppend",
-                overlay.source,
-            )
-    for problem in config.problems:
-        yield Remark(Verdict.UNKNOWN, problem)
+    options = {name: schematic.option(name) for name in (REPLACES, APPENDS)}
+    yield from config_remarks(options, overlay, board)
 
 
 def _customization(schematic: Schematic) -> Iterator[Remark]:
