@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from command_kit import in_process
 
 from bootwright import api
 from bootwright.boards.model import board
-from bootwright.foundation.errors import Refused
+from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
+from bootwright.kernels.model import Kernel
 from bootwright.kernels.releases import RELEASES, Release
 from bootwright.prepare.factory.by_version import OwnKernel, excluded
 from bootwright.prepare.factory.foretold import remarks_of, version_hazards
@@ -176,14 +178,26 @@ def test_nothing_is_a_verdict_without_the_images_own_parts(schematic: Path) -> N
     jsonschema.validate(image.as_json(), SCHEMA)
 
 
-def test_with_kernel_and_devicetrees_it_is_what_check_says(schematic: Path) -> None:
-    kernel = next(
-        (name for name in open_library(offline=True).store.names() if name == "debian-6.18.15-4k"), None
-    )
-    if kernel is None:
-        pytest.skip("debian-6.18.15-4k is not here")
-    trees = open_library(offline=True).get(kernel, modules=True).dtbs
+def debian() -> Kernel:
+    """Debian's kernel on this machine."""
+    name = "debian-6.18.15-4k"
+    if name not in open_library(offline=True).store.names():
+        pytest.skip(f"{name} is not here")
+    return open_library(offline=True).get(name, modules=True)
+
+
+def test_with_kernel_and_devicetrees_it_is_what_check_says(
+    schematic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of the user's own, in which Talos 1.12.6 has Debian's kernel: no other release's is here."""
+    kernel, trees = debian().name, debian().dtbs
     assert trees is not None
+    table = RELEASES.files()["talos"].read_text()
+    table = table.replace('"{kernel}-talos"', '"{kernel}+deb13-arm64"').replace('"6.18.18"', '"6.18.15"')
+    own = tmp_path / "config/bootwright/releases/talos.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(table)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     image = api.talos(
         schematic, version="1.12.6", board="raspberrypi-5", revision="e04171", kernel=kernel, dtbs=trees
     )
@@ -195,6 +209,52 @@ def test_with_kernel_and_devicetrees_it_is_what_check_says(schematic: Path) -> N
     assert image.verdict is Verdict.FAILS  # the D0 pin controller, and what Debian has as modules
     assert image.foretold.missing == ()
     jsonschema.validate(image.as_json(), SCHEMA)
+
+
+@pytest.mark.parametrize("version", ["1.12.5", "1.12.6"])
+def test_a_kernel_that_cannot_be_the_images_is_none_of_it(schematic: Path, version: str) -> None:
+    """Talos 1.12.5 has Linux 6.18.15, but not Debian's."""
+    kernel, trees = debian(), debian().dtbs
+    assert trees is not None
+    answer = api.talos(
+        schematic, version=version, board="raspberrypi-5", revision="c04170", kernel=kernel.name, dtbs=trees
+    )
+    assert answer.verdict is Verdict.UNKNOWN
+    said = [remark for remark in answer.foretold.remarks if kernel.release in remark.text]
+    assert [remark.verdict for remark in said] == [Verdict.UNKNOWN]
+    assert f"--board raspberrypi-5 --os talos={version}" in said[0].remedy
+    assert "as Talos" in answer.foretold.missing[0]
+    assert {"ethernet", "os-start"} & {goal.goal for goal in answer.foretold.goals} == {"ethernet"}
+    jsonschema.validate(answer.as_json(), SCHEMA)
+
+
+@pytest.mark.parametrize("board_name", ["raspberrypi-cm5", "raspberrypi-500"])
+@pytest.mark.parametrize("given", [False, True])
+def test_devicetrees_that_stand_in_and_lack_the_boards_say_nothing(
+    schematic: Path, tmp_path: Path, board_name: str, *, given: bool
+) -> None:
+    kernel, trees = debian(), debian().dtbs
+    assert trees is not None
+    answer = api.talos(
+        schematic, version="1.12.4", board=board_name, kernel=kernel.name if given else None
+    )  # its overlay has the kernel's own
+    assert answer.verdict is Verdict.UNKNOWN
+    assert answer.foretold.goals == ()
+    assert not answer.foretold.judged_with
+    assert board(board_name).steppings[0].dtb in answer.foretold.missing[-1]
+    empty = tmp_path / "trees"
+    empty.mkdir()
+    shutil.copy(next(trees.rglob("bcm2712-rpi-5-b.dtb")), empty / "a.dtb")
+    shutil.copy(next(trees.rglob("bcm2711-rpi-4-b.dtb")), empty / "b.dtb")
+    with pytest.raises(Missing):  # what the user names as the image's own is held to
+        api.talos(schematic, version="1.12.4", board=board_name, kernel=kernel.name, dtbs=empty)
+
+
+def test_a_release_that_is_not_known_is_not_fetched(schematic: Path) -> None:
+    answer = api.talos(schematic, version="1.15.0", revision="c04170")
+    assert answer.verdict is Verdict.UNKNOWN
+    assert not any("fetch" in text for text in answer.foretold.missing)
+    assert "the kernel of Talos 1.15.0 (--kernel, or --image" in answer.foretold.missing[0]
 
 
 def test_the_board_is_the_overlays(schematic: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,11 @@ from attrs import frozen
 from bootwright.api._common import paths
 
 if TYPE_CHECKING:
-    from bootwright.api.checking import Checked
-    from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.foundation.versions import Version
     from bootwright.kernels.releases import OverlayTrees, Release
-    from bootwright.prepare.factory.by_version import OwnKernel
-    from bootwright.prepare.factory.foretold import Foretold, LikeGoal
-    from bootwright.prepare.factory.remark import Remark
+    from bootwright.prepare.factory.foretold import Foretold
     from bootwright.prepare.factory.schematic import Schematic
     from bootwright.prepare.factory.stand_in import StandIn
     from bootwright.prepare.knowledge import Preparation
@@ -106,6 +102,7 @@ def talos(
         talos("schematic.yaml", version="1.12.6", board="raspberrypi-5", revision="e04171").id
     """
     from bootwright.api.asked import asked_boards
+    from bootwright.api.nodes.judging import judged_like
     from bootwright.foundation.errors import Refused
     from bootwright.kernels.releases import RELEASES, version_of
     from bootwright.prepare.factory.by_version import OwnKernel
@@ -139,17 +136,17 @@ def talos(
     stands_in = (
         image_itself(str(image), paths(dtbs))
         if image is not None
-        else stand_in(f"{_SYSTEM}-{number}-4k", release, trees, given, paths(dtbs))
+        else stand_in(f"{_SYSTEM}-{number}-4k", own, trees, given, paths(dtbs))
     )
     which = {
         "os": f"{_SYSTEM}={number}",
         "revision": revision,
         "stepping": None if revision is not None else stepping,
     }
-    goals, hazards, other = _like(stands_in, asked, chosen, which, own=own, progress=progress)
-    remarks += other
+    like = judged_like(stands_in, asked, chosen, which, own=own, progress=progress)
+    remarks += like.remarks
     overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()
-    missing = _missing(wanted, release, trees, overlay_words, stands_in)
+    missing = _missing(wanted, release, trees, overlay_words, stands_in, lacks=like.lacks)
     foretold = Foretold(
         schematic=asked,
         identity=identity,
@@ -160,10 +157,10 @@ def talos(
         stepping=stepping,
         trees=trees,
         remarks=tuple(remarks),
-        judged_with=stands_in.words,
+        judged_with=like.words,
         exact=stands_in.exact,
-        goals=goals,
-        hazards=hazards,
+        goals=like.goals,
+        hazards=like.hazards,
         missing=missing,
     )
     address = installer = ""
@@ -198,114 +195,29 @@ def _overlay_version(schematic: Schematic, release: Release | None) -> str:
     return release.overlays.get(_overlay_name(schematic), "") if release is not None else ""
 
 
-def _like(
-    stand_in: StandIn,
-    schematic: Schematic,
-    board: Board,
-    asked: Mapping[str, str | None],
-    *,
-    own: OwnKernel | None,
-    progress: Progress | None,
-) -> tuple[tuple[LikeGoal, ...], tuple[Remark, ...], tuple[Remark, ...]]:
-    """The goals and hazards that `check` says of what stands in, and in what it is not what was asked for."""
-    from bootwright.api.checking import check
-    from bootwright.formats.sources.address import is_address
-    from bootwright.foundation.processes.work_folder import temporary_folder
-    from bootwright.foundation.verdict import Verdict
-    from bootwright.predict.api import OS_GOALS
-    from bootwright.prepare.factory.by_version import excluded
-    from bootwright.prepare.factory.foretold import LikeGoal, configured
-    from bootwright.prepare.factory.remark import Remark
-
-    if not stand_in.kernel:
-        return (), (), ()
-    text = schematic.option("configTxt") + "\n" + schematic.option("configTxtAppend")
-    with temporary_folder() as folder:
-        artifacts = [stand_in.kernel, *stand_in.trees]
-        # An installer has no config.txt: its overlay's program writes one.
-        if text.strip() and (not stand_in.whole or is_address(stand_in.kernel)):
-            config = folder / "config.txt"
-            config.write_text(text, encoding="utf-8")
-            artifacts.append(str(config))
-        checked = check(
-            artifacts,
-            boards=board.id,
-            revision=asked["revision"],
-            stepping=asked["stepping"],
-            os=None if stand_in.whole else asked["os"],
-            cmdline=None if stand_in.whole else " ".join(_added(schematic)) or None,
-            progress=progress,
-        )
-    goals: list[LikeGoal] = []
-    hazards: dict[str, Remark] = {}
-    for judged in checked.judged:
-        for name, goal in judged.goals.items():
-            broken = goal.first_broken
-            because = f"{broken.node}: {broken.reason or broken.needs}" if broken is not None else ""
-            remedy = broken.remedy or "" if broken is not None else ""
-            if stand_in.like_trees and (stand_in.own_kernel or name not in OS_GOALS):
-                goals.append(LikeGoal(name, judged.stepping, goal.verdict, because, remedy))
-            for hazard in goal.hazards:
-                of_the_image = stand_in.own_kernel or not (
-                    configured(hazard.name) or (own is not None and excluded(hazard.name, own))
-                )
-                if hazard.effect is not Verdict.FAILS and of_the_image:
-                    remark = Remark(
-                        hazard.effect,
-                        f"{hazard.title}: {hazard.reason}",
-                        hazard.remedy,
-                        "; ".join(hazard.sources),
-                    )
-                    hazards.setdefault(hazard.name, remark)
-    return tuple(goals), tuple(hazards.values()), tuple(_not_as_asked(stand_in, schematic, checked, asked))
-
-
-def _not_as_asked(
-    stand_in: StandIn, schematic: Schematic, checked: Checked, asked: Mapping[str, str | None]
-) -> Iterator[Remark]:
-    """In what an image is of another schematic or version than the one that is asked about."""
-    from bootwright.foundation.verdict import Verdict
-    from bootwright.prepare.factory.remark import Remark
-
-    if not stand_in.whole:
-        return
-    wanted = (asked["os"] or "").partition("=")[2]
-    versions = {version.text.removeprefix("v") for version in checked.os.values()}
-    if versions and wanted not in versions:
-        said = ", ".join(sorted(versions))
-        yield Remark(Verdict.FAILS, f"{stand_in.kernel} is of version {said}, and {wanted} is asked for")
-    elif not versions:
-        yield Remark(Verdict.UNKNOWN, f"{stand_in.kernel} does not say of which version it is")
-    for chain in checked.boots.values():
-        there = set(chain.arguments.split())
-        for word in schematic.customization.arguments:
-            taken = word.startswith("-")
-            if (word.removeprefix("-") in there) is taken:
-                what = f"still has {word[1:]}" if taken else f"lacks {word}"
-                yield Remark(
-                    Verdict.UNKNOWN, f"{stand_in.kernel} {what}: it is of another schematic", "make it anew"
-                )
-
-
-def _added(schematic: Schematic) -> tuple[str, ...]:
-    """Arguments that are added; `-name` takes one of the default ones away."""
-    return tuple(word for word in schematic.customization.arguments if not word.startswith("-"))
-
-
 def _missing(
-    version: Version, release: Release | None, trees: OverlayTrees | None, overlay: str, stand_in: StandIn
+    version: Version,
+    release: Release | None,
+    trees: OverlayTrees | None,
+    overlay: str,
+    stand_in: StandIn,
+    *,
+    lacks: str,
 ) -> tuple[str, ...]:
     """What a verdict would need, and how it is had."""
     missing = []
     number = version.text.removeprefix("v")
     if not stand_in.own_kernel:
-        what = (
-            f"Linux {release.kernel} as Talos {number} builds it"
+        missing.append(
+            f"Linux {release.kernel} as Talos {number} builds it "
+            f"(bootwright kernels fetch {_SYSTEM}-{number}-4k --modules, or --kernel)"
             if release is not None
-            else "the image's kernel"
+            else f"the kernel of Talos {number} (--kernel, or --image with the image itself)"
         )
-        missing.append(f"{what} (bootwright kernels fetch {_SYSTEM}-{number}-4k --modules, or --kernel)")
     if not stand_in.own_trees:
         of = f": {trees.text}" if trees is not None else ", whose version is not known here"
-        missing.append(f"the devicetrees of the overlay {overlay}{of} (--dtb FOLDER, from the image's ESP)")
+        but = f"; of what is here, {stand_in.kernel}: {lacks}" if lacks else ""
+        missing.append(
+            f"the devicetrees of the overlay {overlay}{of} (--dtb FOLDER, from the image's ESP){but}"
+        )
     return tuple(missing)

@@ -18,7 +18,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.given.blobs import Blob, Origin
-from bootwright.predict.given.gathered import Gathered, NoKernel
+from bootwright.predict.given.gathered import Gathered, NoDevicetree, NoKernel
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def gather(
             collection.add(name, path, Origin.KERNEL)
     if need_devicetrees and not collection.blobs and collection.devicetree is None:
         name = collection.kernel.name if collection.kernel is not None else "a configuration"
-        raise Missing(f"{name} comes without devicetrees", hint="add a .dtb or a folder with some")
+        raise NoDevicetree(f"{name} comes without devicetrees", hint="add a .dtb or a folder with some")
     return collection.result(given_config)
 
 

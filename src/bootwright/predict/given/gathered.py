@@ -48,6 +48,10 @@ class NoKernel(Missing):
         """Whether devicetrees are, and nothing that should have a kernel of its own: any may be added."""
 
 
+class NoDevicetree(Missing):
+    """Among the artifacts is no devicetree that the board could get."""
+
+
 @frozen
 class Choice:
     """The devicetree that a board gets."""
@@ -236,7 +240,7 @@ class Gathered:
         if image and board.firmware_models and self.boot_partition:
             how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
             return Choice(image[0], how, handed_over=True)
-        raise Missing(
+        raise NoDevicetree(
             f"there is no {wanted} among {len(self.blobs)} devicetrees",
             hint="give it: a .dtb, or a folder with it",
         )

@@ -127,7 +127,9 @@ def remarks_of(
     if known.of(version) is None:
         like = known.like(version)
         yield Remark(
-            Verdict.UNKNOWN, f"no release {title} {version} is known here", f"the newest near it is {like}"
+            Verdict.UNKNOWN,
+            f"no release {title} {version} is known here",
+            f"ask for {like}, the newest near it, or give the image itself with --image",
         )
     yield from _customization(schematic)
 

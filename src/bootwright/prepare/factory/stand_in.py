@@ -9,10 +9,14 @@ from attrs import frozen
 
 from bootwright.devicetrees.fetched import fetched
 from bootwright.devicetrees.source import SOURCES
+from bootwright.foundation.errors import BootwrightError
+from bootwright.foundation.progress import Silent
 from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library, variant_of
-from bootwright.kernels.releases import OverlayTrees, Release
+from bootwright.kernels.releases import OverlayTrees
 from bootwright.kernels.store import Manifest
+from bootwright.predict.given.inputs import kernel_at
+from bootwright.prepare.factory.by_version import OwnKernel
 
 _PAGE_SIZE = 4096
 """Of all the systems in `data/releases/`."""
@@ -33,6 +37,8 @@ class StandIn:
     """Whether the devicetrees are at least of the image's kind: goals are foretold with no others."""
     whole: bool = False
     """Whether it is the image, or its installer, which brings arguments and config.txt of its own."""
+    other: str = ""
+    """The release (`uname -r`) of a kernel that the user gave as the image's own, and that cannot be it."""
 
     @property
     def exact(self) -> bool:
@@ -51,13 +57,16 @@ class StandIn:
 
 
 def stand_in(
-    exact_name: str, release: Release | None, trees: OverlayTrees | None, kernel: str, dtbs: Sequence[Path]
+    exact_name: str, own: OwnKernel | None, trees: OverlayTrees | None, kernel: str, dtbs: Sequence[Path]
 ) -> StandIn:
     """What the user gives, else the image's own kernel by name, else the nearest of its series here.
 
-    Devicetrees of a source that was fetched are that commit's: near the image's, and not its own.
+    A kernel that the user gives is the image's own only where its release is. Devicetrees of a source that
+    was fetched are that commit's: near the image's, and not its own.
     """
-    own_kernel = bool(kernel)
+    other = _other_release(kernel, own) if kernel and own is not None else ""
+    own_kernel = bool(kernel) and not other
+    release = own.release if own is not None else None
     if not kernel and release is not None:
         here = list(_kernels())
         own_kernel = any(manifest.name == exact_name for manifest in here)
@@ -68,13 +77,22 @@ def stand_in(
         place = fetched(SOURCES.get(trees.of))
         given = (str(place.folder),) if place is not None else ()
         like = bool(given)
-    return StandIn(kernel, given, own_kernel, bool(dtbs), like)
+    return StandIn(kernel, given, own_kernel, bool(dtbs), like, other=other)
 
 
 def image_itself(image: str, dtbs: Sequence[Path]) -> StandIn:
     """The image, or its installer, where it is at hand."""
     given = tuple(str(path) for path in dtbs)
     return StandIn(image, given, own_kernel=True, own_trees=True, like_trees=True, whole=True)
+
+
+def _other_release(kernel: str, own: OwnKernel) -> str:
+    """The release of a kernel that is not the image's own; empty where it is, or is not said."""
+    try:
+        release = kernel_at(kernel, Silent()).release
+    except BootwrightError:  # `check` says what is wrong with it
+        return ""
+    return "" if release == own.uname else release
 
 
 def _kernels() -> Iterator[Manifest]:
