@@ -13,7 +13,7 @@ from command_kit import in_process
 
 from bootwright import api
 from bootwright.boards.model import board
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library
@@ -246,8 +246,14 @@ def test_devicetrees_that_stand_in_and_lack_the_boards_say_nothing(
     empty.mkdir()
     shutil.copy(next(trees.rglob("bcm2712-rpi-5-b.dtb")), empty / "a.dtb")
     shutil.copy(next(trees.rglob("bcm2711-rpi-4-b.dtb")), empty / "b.dtb")
-    with pytest.raises(Missing):  # what the user names as the image's own is held to
-        api.talos(schematic, version="1.12.4", board=board_name, kernel=kernel.name, dtbs=empty)
+    named = api.talos(schematic, version="1.12.4", board=board_name, kernel=kernel.name, dtbs=empty)
+    assert {goal.verdict for goal in named.foretold.goals} == {Verdict.UNKNOWN}
+
+
+def test_a_kernel_alone_has_no_devicetrees_and_is_no_bad_input(schematic: Path) -> None:
+    answer = api.talos(schematic, version="1.12.6", revision="c04170", kernel=debian().image)
+    assert answer.verdict is Verdict.UNKNOWN
+    assert "comes without devicetrees" in answer.foretold.missing[-1]
 
 
 def test_a_release_that_is_not_known_is_not_fetched(schematic: Path) -> None:

@@ -216,7 +216,7 @@ def _missing(
         )
     if not stand_in.own_trees:
         of = f": {trees.text}" if trees is not None else ", whose version is not known here"
-        but = f"; of what is here, {stand_in.kernel}: {lacks}" if lacks else ""
+        but = f"; {lacks}" if lacks else ""
         missing.append(
             f"the devicetrees of the overlay {overlay}{of} (--dtb FOLDER, from the image's ESP){but}"
         )

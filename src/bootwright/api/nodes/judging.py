@@ -59,9 +59,14 @@ def judged_like(
             raise
         # What stands in has none for the board, which says nothing of the image.
         return Like(remarks=remarks, lacks=error.message)
+
     goals: list[LikeGoal] = []
     hazards: dict[str, Remark] = {}
+    lacking: list[str] = []
     for judged in checked.judged:
+        if judged.dtb is None and not stand_in.own_trees:
+            lacking.append(board.stepping(judged.stepping).dtb)
+            continue
         for name, goal in judged.goals.items():
             broken = goal.first_broken
             because = f"{broken.node}: {broken.reason or broken.needs}" if broken is not None else ""
@@ -81,7 +86,8 @@ def judged_like(
                     )
                     hazards.setdefault(hazard.name, remark)
     remarks += tuple(_not_as_asked(stand_in, schematic, checked, asked))
-    return Like(tuple(goals), tuple(hazards.values()), remarks, stand_in.words)
+    lacks = f"{stand_in.kernel} has no {', '.join(lacking)}" if lacking else ""
+    return Like(tuple(goals), tuple(hazards.values()), remarks, stand_in.words if goals else "", lacks)
 
 
 def _checked(

@@ -49,7 +49,7 @@ class NoKernel(Missing):
 
 
 class NoDevicetree(Missing):
-    """Among the artifacts is no devicetree that the board could get."""
+    """No devicetree is among the artifacts."""
 
 
 @frozen
@@ -240,7 +240,7 @@ class Gathered:
         if image and board.firmware_models and self.boot_partition:
             how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
             return Choice(image[0], how, handed_over=True)
-        raise NoDevicetree(
+        raise Missing(
             f"there is no {wanted} among {len(self.blobs)} devicetrees",
             hint="give it: a .dtb, or a folder with it",
         )
