@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+from attrs import evolve
 from tests.predict.conftest import BASE, compile_tree, driver, make_kernel, module
 
 from bootwright.boards.locate import locate
-from bootwright.boards.model import Board, Goal, boards
+from bootwright.boards.model import Board, Find, Goal, boards
 from bootwright.boards.role import ROLES, role_of
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.foundation.errors import Missing, Refused
@@ -16,7 +17,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for, facts_of, judge, predict
-from bootwright.predict.roles.board import made_board
+from bootwright.predict.roles.board import made_board, with_made_goals
 from bootwright.predict.solving.prediction import Prediction
 
 KERNELS = ("debian-6.18-4k", "debian-7.3-4k")
@@ -54,6 +55,31 @@ def goals(prediction: Prediction) -> dict[str, str]:
 def solved(body: str) -> Prediction:
     kernel = make_kernel((*BASE, driver("dw", "acme,dw")), MODULES)
     return predict(kernel, compile_tree(f"{HEAD} {body}"))
+
+
+def test_roles_that_a_file_does_not_name_are_made_and_take_no_node_of_its_own() -> None:
+    prediction = solved(
+        """
+        ethernet@1 { compatible = "acme,mac"; reg = <1 1>; };
+        ethernet@2 { compatible = "acme,mac"; reg = <2 1>; };
+        mmc@3 { compatible = "acme,sd"; reg = <3 1>; };
+        wifi@4 { compatible = "acme,radio"; reg = <4 1>; };
+        wifi@5 { compatible = "acme,radio"; reg = <5 1>; };
+        """
+    )
+    made = made_board(prediction, "board.dtb")
+    file = evolve(
+        made,
+        goals=(
+            Goal("lan", (Find(path="/ethernet@1"),), role="ethernet"),
+            Goal("card", (Find(path="/mmc@3"),), role="storage"),
+            Goal("antenna", (Find(path="/wifi@4"),), role="usb"),  # a file may see a node otherwise
+        ),
+    )
+    more = with_made_goals(prediction, file).goals
+    assert more[:3] == file.goals
+    assert [(goal.name, goal.find) for goal in more[3:]] == [("wifi", (Find(path="/wifi@5"),))]
+    assert with_made_goals(prediction, made) == made
 
 
 def test_every_role_is_in_the_form_and_names_its_source() -> None:

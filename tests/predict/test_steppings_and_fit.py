@@ -85,6 +85,39 @@ def test_a_board_whose_devicetree_is_not_there_is_unknown() -> None:
     assert {part["goals"]["ethernet"]["verdict"] for part in document["boards"]} == {"unknown"}
 
 
+def test_a_role_that_the_file_leaves_out_is_named_and_can_be_asked_for() -> None:
+    kernel(NEW)
+    status, text = check(NEW, "--board", "rock-5b", "--json", "-q")
+    document = json.loads(text)
+    jsonschema.validate(document, SCHEMA)
+    assert (status, document["more"]) == (0, ["nvme", "nvme-2", "display"])
+    status, text = check(NEW, "--board", "rock-5b", "-q")
+    assert "not asked: nvme, nvme-2, display (--goal NAME)" in text
+    status, text = check(NEW, "--board", "rock-5b", "--goal", "nvme", "--json", "-q")
+    document = json.loads(text)
+    assert {goal: verdict["verdict"] for goal, verdict in document["goals"].items()} == {
+        "nvme": "works",
+        "nvme-2": "works",
+    }
+    assert (status, document["more"]) == (0, [])
+    ethernet = json.loads(check(NEW, "--board", "rock-5b", "--goal", "ethernet", "--json", "-q")[1])
+    assert document["goals"]["nvme"]["node"] != ethernet["goals"]["ethernet"]["node"]
+
+
+def test_a_goal_that_neither_file_nor_devicetree_has_is_refused() -> None:
+    dtb = dtb_for(kernel(NEW), "rock-5b")
+    for goal in ("wifi", "fly"):
+        with pytest.raises(Refused, match=f"rock-5b has no goal {goal}") as caught:
+            check(NEW, "--board", "rock-5b", "--goal", "ethernet", "--goal", goal, "-q")
+        assert "its goals: ethernet" in str(caught.value.hint)
+    status, text = check(OWN, str(dtb), "--goal", "nvme", "-q")
+    assert (status, "works: nvme, nvme-2" in text) == (0, True)
+    with pytest.raises(Refused, match="a known board, with the goal wifi"):
+        check(OWN, str(dtb), "--goal", "wifi", "-q")
+    status, text = check(NEW, "--board", "raspberrypi-zero-2-w", "-q")
+    assert (status, "unknown: wifi" in text) == (3, True)
+
+
 def test_what_is_true_of_each_is_true_of_the_board() -> None:
     works, fails, unknown = Verdict.WORKS, Verdict.FAILS, Verdict.UNKNOWN
     assert agreed([works, works]) is works

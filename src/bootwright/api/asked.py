@@ -41,9 +41,10 @@ def asked_boards(
     revision: str | None = None,
     stepping: str | None = None,
     goals: Sequence[str] = (),
+    made: bool = False,
 ) -> tuple[tuple[Board, ...], str | None]:
     """The boards named, and the stepping that the revision code or the stepping's name says, or the
-    devicetree that names the only board.
+    devicetree that names the only board. `made`: goals that a devicetree may have are asked for as well.
 
     Where none is named, a revision code says whose it is. Raises `Refused` for a board, stepping, revision or
     goal that does not exist, or that one of the boards does not have, and for a revision or devicetree that
@@ -51,6 +52,7 @@ def asked_boards(
     """
     from bootwright.boards.model import board as board_named
     from bootwright.boards.model import boards_of_code, listed
+    from bootwright.boards.role import is_of_role
     from bootwright.foundation.choices import no_such, one_of
     from bootwright.foundation.errors import Refused
 
@@ -84,7 +86,7 @@ def asked_boards(
 
         for board in chosen:
             known = [*(known_goal.name for known_goal in board.goals), *OS_GOALS]
-            if goal not in known:
+            if goal not in known and not (made and is_of_role(goal)):
                 raise no_such(f"{board.id} has no goal {goal}", goal, known, kind="its goals")
         if not chosen:
             stem, _, number = goal.rpartition("-")  # ethernet-2 of a board without a file

@@ -58,6 +58,7 @@ class Checked:
                 "kernel": verdicts.kernel,
                 "boots": self.boots[verdicts.board.id].as_json() if verdicts.board.id in self.boots else None,
                 "goals": {name: goal.as_json() for name, goal in verdicts.goals.items()},
+                "more": list(verdicts.more),
             }
             for verdicts in self.judged
         ]
@@ -144,6 +145,7 @@ def check(
             revision=revision,
             stepping=stepping,
             goals=wanted_goals,
+            made=True,
         )
         systems = operating_system(os)
 
@@ -162,11 +164,13 @@ def check(
         # One board decides at once what its firmware starts; several may differ.
         first = gathered(chosen[0] if len(chosen) == 1 else None, growth)
     code = int(revision, 16) if revision is not None else None
-    asked = Asked(wanted_goals, systems, paths(overlays), code, unlisted)
+    asked = Asked(wanted_goals, systems, paths(overlays), code, unlisted, offers=not wanted_goals)
     answered = answer(first, chosen, stepping, asked, gathered)
     if not answered.judged:
+        whom = " or ".join(unlisted) or "a known board"
+        what = f", with the goal {' or '.join(wanted_goals)}" if wanted_goals else ""
         raise Refused(
-            f"none of the devicetrees is for {' or '.join(unlisted) or 'a known board'}",
+            f"none of the devicetrees is for {whom}{what}",
             hint="bootwright boards list --kernel NAME has the boards that a kernel has devicetrees for",
         )
     notes = [*answered.notes, *(note for verdicts in answered.judged for note in verdicts.notes)]

@@ -72,6 +72,12 @@ def role_of(goal: Goal) -> Role | None:
     return ROLES.get(goal.kind) if goal.kind in ROLES.files() else None
 
 
+def is_of_role(name: str) -> bool:
+    """Whether a goal that is made of a devicetree may be called so: `wifi`, `ethernet-2`."""
+    stem, _, number = name.rpartition("-")
+    return (stem if number.isdecimal() else name) in ROLES.files()
+
+
 def roles() -> tuple[Role, ...]:
     """Every role, in the order of goals."""
     return tuple(sorted(ROLES.all().values(), key=lambda role: role.order))

@@ -20,7 +20,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of, judge, predict
 from bootwright.predict.kernel.drivers import KernelFacts
-from bootwright.predict.roles.board import made_board
+from bootwright.predict.roles.board import made_board, with_made_goals
 
 SCHEMA = "bootwright/check-devicetrees/1"
 _A_TASK = 128
@@ -150,6 +150,7 @@ def _judged(facts: KernelFacts, path: Path, name: str, goals: tuple[str, ...]) -
         if known:
             board, stepping = known[0], _stepping(known[0], path.name)
             prediction = predict(facts, tree, board=board, stepping=stepping)
+            board = with_made_goals(prediction, board) if goals else board
         else:
             prediction = predict(facts, tree)
             board = made_board(prediction, path.name)

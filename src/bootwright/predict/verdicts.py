@@ -6,7 +6,7 @@ together: `works` and `fails` are said of the board only where they hold on each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +32,7 @@ from bootwright.predict.given.unlisted import resolve_unlisted, unlisted
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.roles.board import ONLY, made_board
+from bootwright.predict.roles.board import ONLY, made_board, with_made_goals
 from bootwright.predict.solving.configured import ConfiguredKernel
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class Asked:
     """The board's revision code, where known."""
     unlisted: tuple[str, ...] = ()
     """Boards without a file, by their own compatible or the file name of their devicetree."""
+    lenient: bool = False
+    """Whether a goal that a board does not have is passed over."""
+    offers: bool = False
+    """Whether the answer names what could be asked for besides."""
     remedies: bool = True
     """Whether kernels on this machine are looked through for a driver that one lacks: it takes long."""
 
@@ -71,6 +75,8 @@ class BoardVerdicts:
     goals: Mapping[str, GoalVerdict]
     notes: tuple[str, ...] = ()
     """What the firmware did to the devicetree."""
+    more: tuple[str, ...] = ()
+    """Goals that could be asked for besides, where that was wanted: made of the devicetree, not of a file."""
 
     @property
     def title(self) -> str:
@@ -173,15 +179,13 @@ def judge_boards(
                 )
             except Missing as error:
                 resolved[name] = error
-        wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
-        if asked.goals and not wanted.goals:
-            continue  # the board was not asked for, and has no such goal
+        wanted = asked if chosen else evolve(asked, lenient=True)
         for name, resolution in resolved.items():
             if isinstance(resolution, Missing):
                 judged.append(_without_devicetree(board, name, facts.name, wanted, resolution))
             else:
                 judged.append(verdicts(resolution, facts, wanted))
-    return judged
+    return [board_verdicts for board_verdicts in judged if board_verdicts.goals]
 
 
 @frozen
@@ -216,11 +220,8 @@ def answer(
     judged, boots, notes = [], {}, list(gathered.notes)
     listed = places(gathered, chosen, stepping) if chosen or not asked.unlisted else ()
     for board in {board.id: board for board, _ in listed}.values():
-        wanted = asked if chosen else evolve(asked, goals=_of_board(board, asked.goals))
-        if asked.goals and not wanted.goals:
-            continue
         own = again(board)
-        judged += _judged(own, (board,), stepping, wanted)
+        judged += _judged(own, (board,), stepping, asked if chosen else evolve(asked, lenient=True))
         notes += own.notes
         if own.chain is not None:
             boots[board.id] = own.chain
@@ -269,9 +270,9 @@ def judge_unlisted(
 
         resolved = resolve_unlisted(gathered, blob, made, overlays=asked.overlays, os=asked.os)
         boards_here.append(resolved.board)
-        wanted = _named(resolved.board, asked.goals)
-        if wanted or not asked.goals:
-            judged.append(verdicts(resolved, facts, evolve(asked, goals=wanted)))
+        wanted = _named(resolved.board, asked.goals) or asked.goals
+        its = verdicts(resolved, facts, evolve(asked, goals=wanted, lenient=True))
+        judged += [its] if its.goals else []
     if boards_here and not judged:
         board, goal = boards_here[0], asked.goals[0]
         known = [own_goal.name for own_goal in board.goals]
@@ -325,9 +326,11 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
     board, stepping = resolved.board, resolved.stepping
     os = resolved.os or None
     solved = predict(facts, resolved.tree, board=board, stepping=stepping, os=os, given=resolved.given)
-    wanted = asked.goals or tuple(goal.name for goal in board.goals)
+    own = {goal.name for goal in board.goals} | {*OS_GOALS}
+    made = with_made_goals(solved, board) if asked.offers or set(asked.goals) - own else board
+    wanted = _wanted(made, own, asked) if asked.goals else tuple(goal.name for goal in board.goals)
     goals = {
-        name: judge_os(solved, name) if name in OS_GOALS else judge(solved, board, board.goal(name))
+        name: judge_os(solved, name) if name in OS_GOALS else judge(solved, board, made.goal(name))
         for name in wanted
     }
     if resolved.misfit is not None:
@@ -347,7 +350,23 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
         why = facts.because or f"{facts.name} alone was given"
         remark = f"whether the modules are installed: {why}; it is read by the drivers of {facts.tables.name}"
         goals = {name: evolve(goal, not_checked=(*goal.not_checked, remark)) for name, goal in goals.items()}
-    return BoardVerdicts(board, stepping, resolved.dtb, facts.name, goals, resolved.notes)
+    more = tuple(goal.name for goal in made.goals if goal.name not in {*own, *goals}) if asked.offers else ()
+    return BoardVerdicts(board, stepping, resolved.dtb, facts.name, goals, resolved.notes, more)
+
+
+def _wanted(board: Board, own: Collection[str], asked: Asked) -> tuple[str, ...]:
+    """The goals asked for: of the board's `own` by name, of those made of its devicetree also by role.
+
+    Raises `Refused` for one that it does not have, unless that is passed over.
+    """
+    wanted: list[str] = []
+    for goal in asked.goals:
+        names = (goal,) if goal in own else _named(board, (goal,))
+        if not names and not asked.lenient:
+            known = [*(known.name for known in board.goals), *OS_GOALS]
+            raise no_such(f"{board.id} has no goal {goal}", goal, known, kind="its goals")
+        wanted += names
+    return tuple(dict.fromkeys(wanted))
 
 
 def _without_devicetree(
@@ -369,6 +388,7 @@ def _without_devicetree(
     )
     goals = {
         name: GoalVerdict(name, Verdict.UNKNOWN, None, (link,), link, (), board.not_checked)
-        for name in asked.goals or tuple(goal.name for goal in board.goals)
+        for name in (_of_board(board, asked.goals) if asked.lenient else asked.goals)
+        or (() if asked.goals else tuple(goal.name for goal in board.goals))
     }
     return BoardVerdicts(board, stepping, None, kernel, goals)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterator
 
+from attrs import evolve
+
+from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import Board, Find, Goal, Stepping
 from bootwright.boards.role import ROLES, Role, roles
 from bootwright.formats.devicetree.fdt import Node, Tree
@@ -30,22 +34,7 @@ def made_board(prediction: Prediction, dtb: str) -> Board:
             f"{tree.name}: the root has no compatible, so that it is no board's",
             hint="give the devicetree that Linux gets, not a part of it",
         )
-    nodes = recognise(prediction)
-    goals: list[Goal] = []
-    for role in roles():
-        standing = nodes.get(role.id, ())
-        if role.graph:
-            standing = _one_each(prediction, role, standing)
-        for number, node in enumerate(standing, 1):
-            goals.append(
-                Goal(
-                    name=role.id if number == 1 else f"{role.id}-{number}",
-                    find=(Find(path=node.path),),
-                    boots_from=role.boots_from,
-                    role=role.id,
-                    note=role.title,
-                )
-            )
+    goals = tuple(_goals(prediction))
     if not goals:
         raise Refused(
             f"{tree.name}: no enabled node has a role: nothing that could be a goal is described in it",
@@ -57,8 +46,38 @@ def made_board(prediction: Prediction, dtb: str) -> Board:
         compatible=tree.compatible,
         source=_SOURCE,
         steppings=(Stepping(ONLY, dtb),),
-        goals=tuple(goals),
+        goals=goals,
     )
+
+
+def with_made_goals(prediction: Prediction, board: Board) -> Board:
+    """A board that has a file, with goals for the roles that the file does not name besides.
+
+    A node that the file's goals or PCI functions are about already stands for nothing else.
+    """
+    tree = prediction.tree
+    taken = {id(locate(tree, goal.find)) for goal in board.goals}
+    taken |= {id(host) for host, _, _ in functions(tree, board)}
+    named = {goal.kind for goal in board.goals}
+    made = (goal for goal in _goals(prediction, taken) if goal.kind not in named)
+    return evolve(board, goals=(*board.goals, *made))
+
+
+def _goals(prediction: Prediction, taken: Collection[int] = ()) -> Iterator[Goal]:
+    """A goal for each node that has a role, but for those `taken`, by their `id`."""
+    nodes = recognise(prediction)
+    for role in roles():
+        standing = tuple(node for node in nodes.get(role.id, ()) if id(node) not in taken)
+        if role.graph:
+            standing = _one_each(prediction, role, standing)
+        for number, node in enumerate(standing, 1):
+            yield Goal(
+                name=role.id if number == 1 else f"{role.id}-{number}",
+                find=(Find(path=node.path),),
+                boots_from=role.boots_from,
+                role=role.id,
+                note=role.title,
+            )
 
 
 def board_id(tree: Tree) -> str:

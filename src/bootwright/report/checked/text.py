@@ -144,6 +144,9 @@ def _screen(judged: Sequence[BoardVerdicts], folded: Folded, detail: _Detail, wi
         )
         yield from _wrapped("  ", f"hazards: {titles}", width)
     yield from _unchecked(folded, detail, width)
+    more = dict.fromkeys(name for verdicts in judged for name in verdicts.more)
+    if more:
+        yield from _wrapped("  ", f"not asked: {', '.join(more)} (--goal NAME)", width)
     trees = {verdicts.stepping: verdicts.dtb_name for verdicts in judged}
     if len(set(trees.values())) > 1:
         words = ", ".join(f"{stepping} {tree}" for stepping, tree in trees.items())
