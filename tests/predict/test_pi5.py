@@ -108,6 +108,46 @@ def test_the_chain_is_the_one_that_mainline_needs(vendor: Path) -> None:
     assert "error -22" in foreign.first_broken.reason
 
 
+def renamed(blob: Path, old: str, new: str, folder: Path) -> Path:
+    """The devicetree with another compatible in place of one."""
+    text = tools.run(["dtc", "-q", "-I", "dtb", "-O", "dts", blob]).decode()
+    assert f'"{old}"' in text
+    path = folder / DTBS["c0"]
+    text = text.replace(f'"{old}"', f'"{new}"')
+    path.write_bytes(tools.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-"], input_bytes=text.encode()))
+    return path
+
+
+@pytest.mark.download
+def test_a_supplier_that_the_kernel_gives_up_on_stands_behind_what_its_consumer_lacks(
+    vendor: Path, tmp_path: Path
+) -> None:
+    own = kernel(OWN)
+    foreign = renamed(vendor, "brcm,bcm2712-mip", "acme,mip", tmp_path)
+    goal = predict_goal(own, foreign, "raspberrypi-5", "ethernet", stepping="c0")
+    assert goal.first_broken is not None
+    assert "1de4:0001" in goal.first_broken.node
+    assert "error -22" in goal.first_broken.reason
+    assert any("no driver for acme,mip" in link.reason for link in goal.chain)
+    # Where the consumer lacks nothing else, the supplier is what is missing.
+    mainline = renamed(dtb_for(own, "raspberrypi-5"), "brcm,bcm2712-mip", "acme,mip", tmp_path)
+    goal = predict_goal(own, mainline, "raspberrypi-5", "ethernet", stepping="c0")
+    assert goal.first_broken is not None
+    assert "no driver for acme,mip" in goal.first_broken.reason
+
+
+@pytest.mark.download
+def test_a_compatible_that_no_kernel_knows_may_be_of_another_tree_s_devicetree(tmp_path: Path) -> None:
+    own = kernel(OWN)
+    blob = renamed(dtb_for(own, "raspberrypi-5"), "brcm,bcm2712c0-pinctrl", "acme,pinctrl", tmp_path)
+    result = CliRunner().invoke(
+        main, ["check", OWN, str(blob), "--board", "raspberrypi-5", "--stepping", "c0", "--json"]
+    )
+    broken = json.loads(result.stdout)["goals"]["storage"]["first_broken"]
+    assert "no driver for acme,pinctrl" in broken["reason"]
+    assert broken["remedy"] == "use a kernel that has one, or the devicetree that came with this kernel"
+
+
 @pytest.mark.download
 def test_console_and_storage_do_not_hang_on_rp1(vendor: Path) -> None:
     for goal in ("console", "storage"):

@@ -26,8 +26,12 @@ _MOST = 12
 """Kernels that are asked; each takes some 10 ms."""
 
 
-def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
-    """The verdict with a remedy that names kernels here which have the driver its first broken link lacks."""
+def with_remedy(verdict: GoalVerdict, kernel: KernelFacts, *, devicetree_beside: bool = False) -> GoalVerdict:
+    """The verdict with a remedy that names kernels here which have the driver its first broken link lacks.
+
+    With `devicetree_beside` the devicetree was given beside the kernel: where no kernel has such a driver, it
+    may be the devicetree that is of another tree.
+    """
     broken = verdict.first_broken
     if broken is None or not broken.lacks:
         return verdict
@@ -35,8 +39,9 @@ def with_remedy(verdict: GoalVerdict, kernel: KernelFacts) -> GoalVerdict:
     mended = _unread(broken, holders, kernel)
     if mended is None:
         advice = _advice(holders, kernel, broken.lacks, broken.remedy) if holders else _alike(broken, kernel)
-        if not advice:
+        if not advice and not (devicetree_beside and broken.remedy == NO_REMEDY):
             return verdict
+        advice = advice or f"{NO_REMEDY}, or the devicetree that came with this kernel"
         text = advice if broken.remedy == NO_REMEDY else f"{broken.remedy}; {advice}"
         mended = evolve(broken, remedy=text)
     chain = tuple(mended if link is broken else link for link in verdict.chain)

@@ -273,6 +273,7 @@ def _device_chain(prediction: Prediction, goal: Node) -> list[Link]:
             if id(current.node) in visited:
                 continue
             visited.add(id(current.node))
+            stack.extend((missed, False) for missed in prediction.solver.misses(record))
             stack.append((current, True))
             before = list(prediction.solver.waits(record))[::-1]
             stack.extend((earlier, False) for earlier in before if id(earlier.node) not in visited)

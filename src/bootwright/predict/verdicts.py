@@ -27,6 +27,7 @@ from bootwright.predict.api import (
     judge_os,
     predict,
 )
+from bootwright.predict.given.blobs import Origin
 from bootwright.predict.given.gathered import Gathered, Resolved
 from bootwright.predict.given.unlisted import resolve_unlisted, unlisted
 from bootwright.predict.kernel.drivers import KernelFacts
@@ -341,7 +342,8 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
     if asked.remedies and any(broken.lacks for broken in lacking):
         from bootwright.predict.elsewhere import with_remedy
 
-        goals = {name: with_remedy(goal, facts) for name, goal in goals.items()}
+        beside = resolved.origin in {Origin.GIVEN, Origin.FOLDER}
+        goals = {name: with_remedy(goal, facts, devicetree_beside=beside) for name, goal in goals.items()}
     if (os is not None or resolved.given.filesystems) and not asked.goals:
         goals.setdefault(OS_GOAL, judge_os(solved))
         if has_early_needs(solved):

@@ -79,6 +79,8 @@ class Resolved:
     arguments: str | None
     misfit: Link | None
     """What is wrong with the choice of the devicetree; None where it is the board's."""
+    origin: Origin
+    """Where the devicetree is from."""
     notes: tuple[str, ...] = ()
 
 
@@ -321,6 +323,7 @@ class Gathered:
             os=dict(os) if os is not None else self.os,
             arguments=self.arguments,
             misfit=wrong,
+            origin=choice.blob.origin,
             notes=notes,
         )
 

@@ -74,4 +74,5 @@ def resolve_unlisted(
         os=dict(os) if os is not None else gathered.os,
         arguments=gathered.arguments,
         misfit=None,
+        origin=blob.origin,
     )

@@ -79,13 +79,24 @@ class Solver:
         if record.site.creator is not None:
             yield record.site.creator
         for need, provider, _ in record.needs:
-            if provider is not None:
+            if provider is not None and not self._given_up(need, provider):
                 supplier = self._records[id(provider.node)]
                 if (
                     supplier.answer is Answer.YES
                     or self._through(record.site, supplier, need) is not Answer.YES
                 ):
                     yield provider
+
+    def misses(self, record: Record) -> Iterator[Site]:
+        """Suppliers without any driver that the kernel gives up on: the driver is started without them, and
+        what it asks for before them it misses first."""
+        for need, provider, _ in record.needs:
+            if need.vital and provider is not None and self._given_up(need, provider):
+                yield provider
+
+    @staticmethod
+    def _given_up(need: Need, provider: Site) -> bool:
+        return need.kind in _DISPENSABLE and not provider.candidates
 
     def links(self, record: Record) -> list[Link]:
         """A record's links as they are after solving, in the order the kernel meets them."""
