@@ -59,7 +59,7 @@ class Boot:
     chains: tuple[Chain, ...] = ()
     """Every way the artifact boots."""
     missing: tuple[str, ...] = ()
-    """Files that the chain names beside the kernel and that are not there."""
+    """Files that the chain names beside the kernel, and that are not there or not what they should be."""
 
     @property
     def modules(self) -> Item | None:
@@ -226,10 +226,19 @@ def _of_chain(root: Item, chain: Chain) -> _Choice | None:
         title=chain.name,
         name=chain.id.removesuffix(".conf").removesuffix(".efi"),
         unsure=chain.unsure,
-        missing=tuple(
-            f"{part.place}, which {part.by} names, is not there" for part in chain.parts if not part.exists
-        ),
+        missing=(*_missing(chain), *_unread(chain, initramfs)),
     )
+
+
+def _missing(chain: Chain) -> Iterator[str]:
+    return (f"{part.place}, which {part.by} names, is not there" for part in chain.parts if not part.exists)
+
+
+def _unread(chain: Chain, initramfs: Sequence[Item | None]) -> Iterator[str]:
+    """The archives that are there, and that the kernel could not unpack."""
+    for part, item in zip(chain.initramfs, initramfs, strict=True):
+        if part.exists and (item is None or item.files is None):
+            yield f"{part.place}, which {part.by} names, is no initramfs that can be read"
 
 
 def _described(root: Item, part: Part) -> Item | None:
