@@ -67,6 +67,26 @@ def test_without_a_devicetree_the_systems_own_needs_are_judged(image: Path, tmp_
     bare = api.swap_image(image, tmp_path / "bare.raw", remove=trees, any_result=True).image
     with pytest.raises(Refused, match=r"^os-mounts works, and would not any more: open_tree"):
         api.swap_image(bare, tmp_path / "old.raw", kernel="debian-6.12.107-4k")
+    made = api.swap_image(bare, tmp_path / "more.raw", cmdline="+debugfs=on", board="raspberrypi-5")
+    assert any(
+        note.startswith("not judged for Raspberry Pi 5, as the image has no devicetree")
+        and note.endswith("bootwright check IMAGE DEVICETREE --board raspberrypi-5")
+        for note in made.notes
+    )
+
+
+@pytest.mark.download
+def test_modules_that_what_fails_lacks_are_named_all_at_once(image: Path, tmp_path: Path) -> None:
+    """A remedy names the first that is missing; what comes behind it is missing too."""
+    swapped = {"kernel": "debian-6.18.15-16k", "board": "raspberrypi-5"}
+    made = api.swap_image(image, tmp_path / "new.raw", **swapped)
+    notes = [note for note in made.notes if "would work with more of the kernel's modules" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("storage on Raspberry Pi 5 c0, usb on Raspberry Pi 5 c0 would work")
+    names = re.findall(r"--add-module (\w+)", notes[0])
+    assert {"gpio_brcmstb", "gpio_regulator"} <= set(names)
+    made = api.swap_image(image, tmp_path / "all.raw", **swapped, add_modules=names)
+    assert not [note for note in made.notes if "c0" in note]
 
 
 def test_every_argument_that_a_prediction_asks_for_is_known_to_decide() -> None:

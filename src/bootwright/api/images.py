@@ -122,7 +122,7 @@ def swap_image(
     check_given(changes)
     if not may_matter(changes):
         return swap(image, output, changes, board=chosen, progress=progress)
-    judge = Judge(image, chosen, progress)
+    judge = Judge(image, chosen, progress, changes)
     made = swap(image, output, changes, board=chosen, judge=judge, progress=progress)
     return evolve(made, notes=(*made.notes, *judge.notes))
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from bootwright.boards.model import Board
 from bootwright.evidence.chain_files import check_result
+from bootwright.evidence.needed_modules import needed_modules
 from bootwright.formats.devicetree import writer
 from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.images.change.changes import Changes
+from bootwright.kernels.model import Kernel
 from bootwright.predict.api import OS_GOAL, OS_GOALS, OS_START, has_early_needs, judge_os, predict
 from bootwright.predict.given.gather import gather
 from bootwright.predict.given.gathered import Gathered
+from bootwright.predict.given.inputs import kernel_at, with_parts
 from bootwright.predict.model import GoalVerdict
 from bootwright.predict.rules.knowledge import knowledge
 from bootwright.predict.start.arguments import DECIDE
@@ -54,6 +57,7 @@ class Judge:
     image: Path
     board: Board | None
     progress: Progress
+    changes: Changes = field(factory=Changes)
     notes: list[str] = field(factory=list)
     """What the user should know of a result that is not refused."""
 
@@ -72,11 +76,15 @@ class Judge:
                 after = _verdicts(made, self.board, self.progress)
         except BootwrightError as error:
             raise _refused(f"the result cannot be checked, as the image could: {error.message}") from error
-        for place, verdict in after.items():
+        failing = [place for place, verdict in after.items() if verdict.verdict is Verdict.FAILS]
+        mended, added = self._with_more_modules(made, failing)
+        options = " ".join(f"--add-module {name}" for name in added)
+        for place in failing:
             earlier = before.get(place)
             was = earlier.verdict if earlier is not None else Verdict.UNKNOWN
-            if verdict.verdict is Verdict.FAILS and was is not Verdict.FAILS:
-                raise _refused(f"{place} {_worked(was)}: {_why(verdict)}", verdict)
+            if was is not Verdict.FAILS:
+                remedy = f"bring more of the kernel's modules: {options}" if place in mended else ""
+                raise _refused(f"{place} {_worked(was)}: {_why(after[place])}", after[place], remedy)
         worked = [place for place, verdict in before.items() if verdict.verdict is Verdict.WORKS]
         for place in worked:
             now = after.get(place)
@@ -86,10 +94,61 @@ class Judge:
                 self.notes.append(f"{place} worked before; the result does not say what system it starts")
             elif now.verdict is Verdict.UNKNOWN:
                 self.notes.append(f"{place} is unknown now, and worked before: {_why(now)}")
-        failing = [str(place) for place, verdict in after.items() if verdict.verdict is Verdict.FAILS]
+        if not any(place.board for place in after):
+            self.notes.append(self._no_board())
         if failing:
-            more = f" and {len(failing) - 6} more" if len(failing) > 6 else ""
-            self.notes.append(f"fails as before: {', '.join(failing[:6])}{more} (bootwright check says why)")
+            self.notes.append(f"fails as before: {_listed(failing)} (bootwright check says why)")
+        if mended:
+            self.notes.append(f"{_listed(mended)} would work with more of the kernel's modules: {options}")
+
+    def _no_board(self) -> str:
+        board = self.board.name if self.board is not None else "any board"
+        name = self.board.id if self.board is not None else "NAME"
+        return (
+            f"not judged for {board}, as the image has no devicetree; with the one that firmware hands over: "
+            f"bootwright check IMAGE DEVICETREE --board {name}"
+        )
+
+    def _with_more_modules(
+        self, made: Path, failing: Sequence[Place]
+    ) -> tuple[tuple[Place, ...], tuple[str, ...]]:
+        """Which goals that fail would work with all modules of the kernel, and those that they need."""
+        if not any(place.board for place in failing) or not (self.changes.kernel or self.changes.modules):
+            return (), ()
+        gatherings: list[Gathered] = []
+
+        def whole(gathered: Gathered) -> Gathered:
+            gatherings.append(gathered)
+            return evolve(gathered, kernel=self._whole_kernel(gathered), initramfs_modules=None)
+
+        try:
+            with self.progress.step("look for modules that the image lacks"):
+                judged = _verdicts(made, self.board, self.progress, whole)
+                mended = [
+                    place
+                    for place in failing
+                    if (goal := judged.get(place)) is not None and goal.verdict is Verdict.WORKS
+                ]
+                index = whole(gatherings[0]).facts().modules
+        except BootwrightError:
+            return (), ()  # a kernel whose modules are not at hand
+        there = gatherings[0].initramfs_modules
+        if index is None or not there:
+            return (), ()
+        added, _ = needed_modules(index, (judged[place] for place in mended), there)
+        return (tuple(mended), added) if added else ((), ())
+
+    def _whole_kernel(self, gathered: Gathered) -> Kernel | None:
+        modules = Path(self.changes.modules).expanduser() if self.changes.modules else None
+        if self.changes.kernel:
+            return kernel_at(self.changes.kernel, self.progress, modules=modules)
+        kernel = gathered.kernel
+        return with_parts(kernel, modules=modules, config=None) if kernel is not None else None
+
+
+def _listed(places: Sequence[Place]) -> str:
+    more = f" and {len(places) - 6} more" if len(places) > 6 else ""
+    return ", ".join(map(str, places[:6])) + more
 
 
 def _worked(was: Verdict) -> str:
@@ -103,17 +162,25 @@ def _why(verdict: GoalVerdict) -> str:
     return ": ".join(filter(None, (broken.node if broken.node != "/" else "", broken.reason or broken.needs)))
 
 
-def _refused(message: str, verdict: GoalVerdict | None = None) -> Refused:
+def _refused(message: str, verdict: GoalVerdict | None = None, remedy: str = "") -> Refused:
     broken = verdict.first_broken if verdict is not None else None
-    remedy = f"{broken.remedy}; or " if broken is not None and broken.remedy else ""
-    return Refused(message, hint=f"{remedy}write it all the same: --any-result")
+    remedy = remedy or (broken.remedy if broken is not None else "")
+    return Refused(message, hint=f"{remedy}{'; or ' if remedy else ''}write it all the same: --any-result")
 
 
-def _verdicts(image: Path, board: Board | None, progress: Progress) -> Mapping[Place, GoalVerdict]:
-    """Every goal of the board, or of every board that a devicetree of the image is for."""
+def _verdicts(
+    image: Path,
+    board: Board | None,
+    progress: Progress,
+    other: Callable[[Gathered], Gathered] = lambda gathered: gathered,
+) -> Mapping[Place, GoalVerdict]:
+    """Every goal of the board, or of every board that a devicetree of the image is for.
+
+    `other` makes of what was gathered what is judged.
+    """
 
     def gathered(of: Board | None) -> Gathered:
-        return gather((str(image),), progress, board=of, need_devicetrees=False)
+        return other(gather((str(image),), progress, board=of, need_devicetrees=False))
 
     first = gathered(board)
     if not first.blobs and first.devicetree is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from bootwright.formats.modules.module_index import ModuleIndex
+from bootwright.evidence.needed_modules import needed_modules
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
@@ -22,7 +22,6 @@ from bootwright.images.change.changes import Changes
 from bootwright.kernels.catalogue import Library, open_library, variant_of
 from bootwright.kernels.model import Kernel, Listed
 from bootwright.kernels.store import Store
-from bootwright.predict.start.start import module_of
 from bootwright.prepare.board_image import BoardImage, by_firmware, is_for, with_tree
 from bootwright.prepare.mends.costs import cost_of, distance
 from bootwright.prepare.model import Mend, MendKind, Setup
@@ -247,26 +246,8 @@ def _needed(image: BoardImage, setup: Setup, whole: Setup) -> tuple[tuple[str, .
     if index is None:
         return (), before
     judged = image.target.judge(whole.gathered)
-    chain = {
-        module
-        for board_verdicts in judged.boards
-        for goal in board_verdicts.goals.values()
-        for link in goal.chain
-        if (module := module_of(link)) is not None
-    }
-    kept = {name for name in before if name in index}
-    there = _closed(index, kept)
-    wanted = _closed(index, chain) - there
-    added = tuple(sorted(module for module in chain if module in wanted))
-    return added, frozenset(there | wanted)
-
-
-def _closed(index: ModuleIndex, names: Iterable[str]) -> set[str]:
-    """Modules with all that loading them loads first."""
-    closed = set(names)
-    for name in tuple(closed):
-        closed.update(needed for needed in index.closure(name) if needed in index)
-    return closed
+    goals = (goal for board_verdicts in judged.boards for goal in board_verdicts.goals.values())
+    return needed_modules(index, goals, before)
 
 
 def fetchable(setup: Setup, catalogue: Catalogue, listed: Sequence[Listed]) -> list[Listed]:
