@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from collections.abc import Sequence
 from pathlib import Path
@@ -355,8 +356,9 @@ class _Planner:
 
 
 def _edited(arguments: str, edits: Sequence[ArgumentEdit]) -> str:
-    """A command line as it will be."""
-    if not edits:
-        return arguments
-    encoded = {"": arguments.encode("utf-8", "surrogateescape")}
-    return edit_texts(encoded, edits)[""].decode("utf-8", "surrogateescape")
+    """A command line as it will be; what is taken away may be another entry's or profile's alone."""
+    for edit in edits:
+        encoded = {"": arguments.encode("utf-8", "surrogateescape")}
+        with contextlib.suppress(Refused):
+            arguments = edit_texts(encoded, (edit,))[""].decode("utf-8", "surrogateescape")
+    return arguments

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from attrs import frozen
 
 from bootwright.formats.os_release import read_command_line
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Malformed, Refused
 from bootwright.images.parts.loaders import grub_argument
 
@@ -53,8 +54,16 @@ def edit_arguments(entries: Sequence[Sequence[str]], edits: Sequence[ArgumentEdi
             taken += len(result) - len(kept)
             results[number] = kept
         if not taken:
-            there = " ".join(dict.fromkeys(text for arguments in entries for text in arguments))
-            raise Refused(f"there is no kernel argument {edit.text!r}", hint=f"there are: {there[:300]}")
+            there = list(dict.fromkeys(text for arguments in entries for text in arguments))
+            names = list(dict.fromkeys(text.partition("=")[0] for text in there))
+            listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+            raise no_such(
+                f"there is no kernel argument {edit.text!r}",
+                edit.text,
+                there,
+                kind="arguments",
+                otherwise=f"there are {listed}" if there else "",
+            )
     return results
 
 

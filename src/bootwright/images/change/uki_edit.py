@@ -42,7 +42,8 @@ def rewrite(
     """
     if source.size > _MOST_BYTES:
         raise Refused(f"{place} is larger than {_MOST_BYTES} bytes")
-    first, *others = profiles = read_profiles(source, read_pe(source))
+    headers = read_pe(source)
+    first, *others = profiles = read_profiles(source, headers)
     sections: dict[str, bytes] = {}
     notes: list[str] = []
     if kernel is not None:
@@ -71,7 +72,8 @@ def rewrite(
     read_pe(Bytes(image, place))
     if first.section(".pcrsig") is not None:
         notes.append("the signatures of expected measurements (.pcrsig) no longer fit")
-    notes.append("the UKI's signature, if it had one, was taken off")
+    if headers.signed:
+        notes.append("the UKI's signature was taken off: for Secure Boot it must be signed again")
     return Rewritten(image, tuple(sorted(sections)), tuple(notes))
 
 
