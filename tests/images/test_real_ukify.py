@@ -127,6 +127,7 @@ def test_read_as_ukify_reads_and_changed_only_where_asked(
     image = path.read_bytes()
     source = Bytes(image, "uki")
     headers = read_pe(source)
+    assert headers.signed is signed
     read = read_profiles(source, headers)
     assert len(read) == max(profiles, 1)
     assert [read_text(source, profile.section(".cmdline")) for profile in read] == [
@@ -154,3 +155,4 @@ def test_read_as_ukify_reads_and_changed_only_where_asked(
     listed = ["sbverify", "--list", workshop.folder / "changed.efi"]
     signatures = subprocess.run(listed, check=False, capture_output=True)
     assert b"No signature table present" in signatures.stdout + signatures.stderr
+    assert not read_pe(Bytes(changed, "uki")).signed

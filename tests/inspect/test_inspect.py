@@ -538,3 +538,56 @@ def test_one_part_named_many_times_does_not_keep_us_busy(tmp_path: Path) -> None
         assert any("overlap" in problem for problem in problems)
         assert any(message in problem for problem in problems)
         assert 0 < sum(child.detail is not None for child in item.of_kind(ItemKind.KERNEL)) <= 4
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2023/10/30 16:45:10\nversion 30de0ba5 (release)\ntimestamp 1698684310\n", "made: 2023-10-30"),
+        ("[all]\nBOOT_UART=1\nBOOT_ORDER=0xf461\n", "boot_order: sd, nvme, usb, restart"),
+    ],
+)
+def test_what_a_board_says_of_its_eeprom_is_read(tmp_path: Path, text: str, shown: str) -> None:
+    """By its text alone, in a file that is given by itself: `check` takes it too."""
+    (tmp_path / "told").write_text(text)
+    result = CliRunner().invoke(command, [str(tmp_path / "told"), "-q"])
+    assert result.exit_code == 0
+    assert "eeprom" in result.output
+    assert shown in result.output
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/told").write_text(text)
+    assert not Explorer().artifact(str(tmp_path / "folder")).of_kind(ItemKind.EEPROM)
+
+
+def test_an_initramfs_that_cannot_be_read_is_said_with_what_boots(tmp_path: Path) -> None:
+    (tmp_path / "vmlinuz").write_bytes(kernel(Talos()))
+    (tmp_path / "extlinux").mkdir()
+    entry = "label a\n kernel /vmlinuz\n initrd /some.data\n append quiet\n"
+    (tmp_path / "extlinux/extlinux.conf").write_text(entry)
+    (tmp_path / "some.data").write_bytes(b"overlay:\n  name: rpi_5\n")
+    boot = boot_of(Explorer().artifact(str(tmp_path)))
+    assert boot.initramfs is None
+    assert boot.missing == (
+        "/some.data, which /extlinux/extlinux.conf, line 3 names, is no initramfs that can be read",
+    )
+    result = CliRunner().invoke(command, [str(tmp_path), "-q"])
+    assert "is no initramfs that can be read" in result.output
+
+
+def test_what_a_profile_does_not_state_is_not_shown(tmp_path: Path) -> None:
+    import pe_kit
+
+    from bootwright.images.write.uki import NewSection, add_sections
+
+    sections = (
+        (".linux", kernel(Talos())),
+        (".profile", b"ID=main\n"),
+        (".profile", b"ID=reset\nTITLE=Reset\n"),
+        (".cmdline", b"wipe"),
+    )
+    uki = add_sections(pe_kit.efi_program(), [NewSection(*section) for section in sections], "kit")
+    (tmp_path / "kit.efi").write_bytes(uki)
+    result = CliRunner().invoke(command, [str(tmp_path / "kit.efi"), "-q"])
+    assert "signed: no" in result.output
+    assert "profiles: number: 0 id: main arguments:" in result.output
+    assert "number: 1 id: reset title: Reset arguments: wipe" in result.output

@@ -91,7 +91,7 @@ class Explorer:
             raise Malformed(source.name, 0, "an artifact", "an empty file")
         path = "/" + name.replace("\\", "/").lstrip("/")
         role = registry.role_of(path) or registry.role_of(f"/{path.rpartition('/')[2]}")
-        format_ = registry.format_of(source) or registry.text_format(role or "")
+        format_ = registry.format_of(source) or registry.text_format(role or "") or registry.alone(source)
         if format_ is None:
             start = source.read(0, min(8, source.size)).hex(" ")
             raise Refused(

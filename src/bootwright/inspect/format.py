@@ -107,5 +107,7 @@ class Format:
     """The lowest is tried first where a path fits several."""
     fits: frozenset[ItemKind] = frozenset()
     """Kinds of items that a file of such a name may turn out to be; empty: any."""
+    alone: Callable[[ByteSource], bool] | None = None
+    """Whether a text that is given by itself, and that nothing else tells, is of this format."""
     describe_file: Callable[[FileSystem, ByteSource, str], Item] | None = None
     """How it is described on its file system, where it refers to files beside it."""

@@ -82,6 +82,13 @@ def text_format(role: str) -> Format | None:
     )
 
 
+def alone(source: ByteSource) -> Format | None:
+    """The format of a text that is given by itself, where neither its bytes nor its name tell it."""
+    return next(
+        (format_ for format_ in own_formats() if format_.alone is not None and format_.alone(source)), None
+    )
+
+
 @cache
 def named(role: str) -> Format | None:
     """The format whose file names are those of a role."""

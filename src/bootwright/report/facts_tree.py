@@ -78,8 +78,17 @@ def _value(value: Value, *, everything: bool, name: str = "") -> str:
 
 def _sequence(value: Sequence[Value], *, everything: bool) -> str:
     shown = value if everything else value[:_SHOWN]
-    text = ", ".join(_value(entry, everything=everything).replace("\n  ", " ").strip() for entry in shown)
+    text = ", ".join(
+        _value(_stated(entry), everything=everything).replace("\n  ", " ").strip() for entry in shown
+    )
     return text if len(shown) == len(value) else f"{text}, … ({len(value)} in all)"
+
+
+def _stated(value: Value) -> Value:
+    """A table in a list without what it does not state."""
+    if not isinstance(value, Mapping):
+        return value
+    return {name: entry for name, entry in value.items() if entry is not None}
 
 
 def _number(value: int, name: str) -> str:

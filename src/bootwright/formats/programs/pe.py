@@ -17,6 +17,9 @@ from bootwright.foundation.errors import Malformed
 _MAX_SECTIONS = 512
 MACHINES = {0xAA64: "arm64", 0x8664: "x86-64", 0x01C2: "arm", 0x014C: "x86", 0x5064: "riscv64"}
 _EFI_APPLICATION = 10
+_PE32_PLUS = 0x20B
+_CERTIFICATES = 112 + 8 * 4
+"""Offset of the certificate table's entry in a PE32+ optional header: the fifth data directory."""
 
 
 @frozen
@@ -42,6 +45,8 @@ class PeFile:
     sections: tuple[Section, ...]
     is_zboot: bool
     """An EFI zboot image (drivers/firmware/efi/libstub/zboot-header.S, Linux 6.12): `zimg` at byte 4."""
+    signed: bool = False
+    """Whether it has a certificate table (section 5.7); whether that holds is not looked at."""
 
     @property
     def is_efi_application(self) -> bool:
@@ -77,9 +82,14 @@ def read_pe(source: ByteSource) -> PeFile:
     machine, count, _, _, _, optional_size, _ = struct.unpack("<HHIIIHH", source.read(at + 4, 20))
     if count > _MAX_SECTIONS:
         raise Malformed(source.name, at + 6, f"at most {_MAX_SECTIONS} sections", str(count))
-    subsystem = 0
+    subsystem, signed = 0, False
     if optional_size >= 70:
         (subsystem,) = struct.unpack("<H", source.read(at + 24 + 68, 2))
+    if optional_size >= _CERTIFICATES + 8:
+        optional = source.read(at + 24, _CERTIFICATES + 8)
+        (magic,), (directories,) = struct.unpack_from("<H", optional), struct.unpack_from("<I", optional, 108)
+        offset, length = struct.unpack_from("<II", optional, _CERTIFICATES)
+        signed = magic == _PE32_PLUS and directories > 4 and 0 < offset < source.size and length > 0
     sections: list[Section] = []
     table = at + 24 + optional_size
     for index in range(count):
@@ -99,6 +109,7 @@ def read_pe(source: ByteSource) -> PeFile:
         subsystem=subsystem,
         sections=tuple(sections),
         is_zboot=source.read(4, 4) == b"zimg",
+        signed=signed,
     )
 
 

@@ -105,7 +105,8 @@ def _efi_program(source: ByteSource, place: str) -> Check:
         return fails("boot loader", error.message, where=place)
     if headers.machine != "arm64" or not headers.is_efi_application:
         return fails("boot loader", f"it is for {headers.machine}, or no EFI application", where=place)
-    return works("boot loader", "an EFI application for arm64", where=place)
+    signed = ", signed (the signature is not verified)" if headers.signed else ""
+    return works("boot loader", f"an EFI application for arm64{signed}", where=place)
 
 
 def _removable(image: OpenImage, chains: Sequence[Chain]) -> Iterator[Check]:

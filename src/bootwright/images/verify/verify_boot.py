@@ -33,6 +33,7 @@ from bootwright.images.verify.loader_files import loader_checks, tree_check
 from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
 _CHUNK = 4 << 20
+_SIGNED = "signed (the signature is not verified)"
 _U_BOOT_READS = frozenset({"vfat", "ext2", "ext3", "ext4", "squashfs", "btrfs"})
 """File systems of U-Boot 2024.10 (fs/) that boards have for `distro boot`."""
 
@@ -192,11 +193,13 @@ def _uki(chain: Chain, uki: Part) -> Iterator[Check]:
     elif missing:
         yield fails("uki", f"it has no section {', '.join(missing)}", where=place)
     elif len(profiles) == 1:
-        yield works("uki", f"{len(headers.sections)} sections, all inside the file", where=place)
+        signed = f"; {_SIGNED}" if headers.signed else ""
+        yield works("uki", f"{len(headers.sections)} sections, all inside the file{signed}", where=place)
     else:
         own = [labeled.label for labeled in profile.sections if labeled.profile is not None]
         named = profile.title or profile.id or "without a name"
-        yield works("uki", f"profile {profile.number} ({named}) with {', '.join(own)}", where=place)
+        signed = f"; {_SIGNED}" if headers.signed and not chain.profile else ""
+        yield works("uki", f"profile {profile.number} ({named}) with {', '.join(own)}{signed}", where=place)
     shared = {labeled.label for labeled in profiles[0].sections} if chain.profile else set()
     linux, initrd, uname = (profile.labeled(name) for name in (".linux", ".initrd", ".uname"))
     started = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bootwright.formats.programs.eeprom import is_eeprom, read_eeprom
+from bootwright.formats.programs.eeprom import Eeprom, is_eeprom, read_eeprom
 from bootwright.formats.sources.bytesource import ByteSource
 from bootwright.inspect.facts import Item, ItemKind, Origin, facts_at
 from bootwright.inspect.format import Context, Format
@@ -11,7 +11,11 @@ from bootwright.inspect.format import Context, Format
 def eeprom(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """An image of an EEPROM with its date and settings."""
     explorer.spend(source.size)
-    image = read_eeprom(source)
+    return eeprom_item(read_eeprom(source), source, name)
+
+
+def eeprom_item(image: Eeprom, source: ByteSource, name: str) -> Item:
+    """What is known of an EEPROM, by its image or by what a board said."""
     origin = Origin(source.name, 0, source.size)
     values = {
         "made": image.made.isoformat() if image.made is not None else None,

@@ -16,6 +16,7 @@ def efi(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  
     values: dict[str, Value] = {
         "machine": headers.machine,
         "efi_application": headers.is_efi_application,
+        "signed": headers.signed,
         "size": source.size,
         "sections": [section.name for section in headers.sections],
     }

@@ -29,6 +29,7 @@ def uki(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
     sections = labeled_sections(headers)
     values: dict[str, Value] = {
         "machine": headers.machine,
+        "signed": headers.signed,
         "sections": {
             labeled.label: labeled.section.size for labeled in sections if labeled.label.startswith(".")
         },
@@ -44,8 +45,8 @@ def uki(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:
         values["profiles"] = [
             {
                 "number": profile.number,
-                "id": profile.id,
-                "title": profile.title,
+                "id": profile.id or None,
+                "title": profile.title or None,
                 "arguments": read_text(source, profile.section(".cmdline")),
             }
             for profile in profiles
