@@ -20,10 +20,10 @@ def _told(source: ByteSource) -> Eeprom | None:
 
 def eeprom_told(explorer: Context, source: ByteSource, name: str, depth: int) -> Item:  # noqa: ARG001
     """The date and settings that were printed."""
-    told = _told(source)
-    if told is None:
+    printed = _told(source)
+    if printed is None:
         raise Malformed(source.name, 0, "what vcgencmd or rpi-eeprom-config prints", "something else")
-    return eeprom_item(told, source, name)
+    return eeprom_item(printed, source, name)
 
 
 FORMAT = Format(
