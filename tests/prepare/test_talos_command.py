@@ -20,7 +20,8 @@ from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.releases import RELEASES, Release
 from bootwright.prepare.factory.by_version import OwnKernel, excluded
-from bootwright.prepare.factory.foretold import remarks_of, version_hazards
+from bootwright.prepare.factory.foretold import overlays_of, remarks_of, version_hazards
+from bootwright.prepare.factory.known import Subject, by_versions
 from bootwright.prepare.factory.remark import Remark
 from bootwright.prepare.factory.schematic import read_schematic
 from bootwright.prepare.knowledge import PREPARATIONS
@@ -51,7 +52,9 @@ def test_a_plain_schematic_has_nothing_against_it() -> None:
 @pytest.mark.parametrize(
     ("text", "version", "verdict", "words"),
     [
-        (FIVE % ("", ""), "1.12.1", Verdict.FAILS, "from Talos Linux 1.12.3 on"),
+        (FIVE % ("", "bootloader: sd-boot"), "1.12.6", Verdict.UNKNOWN, "sd-boot takes the place of grub"),
+        (FIVE % ("", "bootloader: dual-boot"), "1.13.0", Verdict.FAILS, "dual-boot is for amd64"),
+        (FIVE % ("", "bootloader: dual-boot"), "1.12.6", Verdict.UNKNOWN, "dual-boot is for amd64"),
         (FIVE % (', options: {configTxt: "arm_64bit=1"}', ""), "1.12.6", Verdict.FAILS, "u-boot.bin"),
         (
             FIVE % (', options: {configTxt: "[pi4]\\nkernel=u-boot.bin"}', ""),
@@ -76,6 +79,64 @@ def test_what_the_schematic_alone_says(text: str, version: str, verdict: Verdict
     ((remark, said),) = remarks(text, version)
     assert remark is verdict
     assert words in said
+
+
+def test_the_overlays_own_boot_loader_is_no_remark() -> None:
+    assert remarks(FIVE % ("", "bootloader: grub")) == []
+
+
+def of_versions(
+    version: str, stepping: str | None = None, name: str = "raspberrypi-5", *, at_hand: bool = False
+) -> list[Remark]:
+    asked = read_schematic((FIVE % ("", "")).encode(), "s.yaml")
+    overlays = [overlay for overlay in overlays_of(TALOS, asked) if overlay.board == name]
+    subject = Subject(
+        "Talos Linux", board(name), stepping, "sbc-raspberrypi", overlays, KNOWN, at_hand=at_hand
+    )
+    return list(by_versions(subject, Version.from_toml(version)))
+
+
+@pytest.mark.parametrize(
+    ("version", "stepping", "verdict", "words", "remedy"),
+    [
+        ("1.11.3", "c0", Verdict.FAILS, "from Talos Linux 1.12.3 on", "ask for 1.12.3 or newer"),
+        ("1.11.3", "c0", Verdict.FAILS, "ethernet: Linux has a driver for raspberrypi,rp1-gem from 6.18 on",
+         "ask for 1.12.3 or newer"),
+        ("1.12.1", "c0", Verdict.FAILS, "console, storage: this kernel is built without",
+         "ask for 1.12.3 or newer"),
+        ("1.12.2", "c0", Verdict.FAILS, "ethernet, usb: the devicetrees of the Raspberry Pi's firmware",
+         "ask for 1.12.3 or newer"),
+        ("1.12.1", "d0", Verdict.FAILS, "console, storage", "ask for 1.12.5 or newer"),
+        ("1.12.4", "d0", Verdict.FAILS, "SError panic", "ask for 1.12.5 or newer"),
+        ("1.12.4", None, Verdict.UNKNOWN, "on a board of stepping d0 (--revision", "ask for 1.12.5 or newer"),
+        ("1.12.6", "d0", Verdict.UNKNOWN, "one board of this stepping (e04171)", "try it"),
+        ("1.12.6", "c0", Verdict.WORKS, "ethernet: reported to work", ""),
+    ],
+)  # fmt: skip
+def test_what_versions_alone_say_names_the_release_to_ask_for(
+    version: str, stepping: str | None, verdict: Verdict, words: str, remedy: str
+) -> None:
+    (said,) = [remark for remark in of_versions(version, stepping) if words in remark.text]
+    assert said.verdict is verdict
+    assert said.remedy.startswith(remedy)
+    assert said.source
+
+
+def test_versions_without_anything_known_are_silent() -> None:
+    assert of_versions("1.12.4", "c0") == []
+    assert of_versions("1.13.13", "c0") == []
+    assert of_versions("1.12.4", "d0", at_hand=True) == []
+    assert of_versions("1.11.3", name="raspberrypi-4") == []
+    (said,) = of_versions("1.14.0", name="raspberrypi-cm5")
+    assert said.text.startswith("ethernet: ")
+    assert "sbc-raspberrypi 0.2.2" in said.remedy
+
+
+def test_the_command_says_one_remedy_of_several_once(schematic: Path) -> None:
+    done = run(str(schematic), "--version", "1.12.1", "--revision", "e04171")
+    assert done.returncode == 1
+    assert done.stdout.count("fails: ") >= 3
+    assert done.stdout.count("do: ask for 1.12.5 or newer") == 1
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from attrs import field, frozen
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import STEM, key
+from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 
 
@@ -37,6 +38,54 @@ class OverlayTrees:
 
 
 @frozen
+class KnownOfReleases:
+    """What is known of some releases on some boards by versions alone; all that is given must hold."""
+
+    boards: tuple[str, ...]
+    goals: tuple[str, ...]
+    """Names of goals; `*` for all."""
+    text: str
+    source: str
+    verdict: Verdict = Verdict.FAILS
+    """`unknown` for what was reported of some boards, `works` for what is reported to work."""
+    remedy: str = ""
+    """What to do; empty to ask for a release of which nothing such is known."""
+    steppings: tuple[str, ...] = ()
+    since: Version | None = None
+    before: Version | None = None
+    kernel_since: Version | None = None
+    kernel_before: Version | None = None
+    overlay: str = ""
+    """With `overlay_since` and `overlay_before`: the board overlay of those versions."""
+    overlay_since: Version | None = None
+    overlay_before: Version | None = None
+    devicetrees: Literal["", "kernel", "raspberrypi-firmware", "overlay"] = ""
+    """Whose devicetrees the image has, as in `OverlayTrees`."""
+
+    def __attrs_post_init__(self) -> None:
+        """Raises `ValueError` for an entry of no board or goal."""
+        if not self.boards or not self.goals:
+            raise ValueError("boards and goals", "none")
+
+    def is_of(self, release: Release, board: str, trees: OverlayTrees | None) -> bool:
+        """Whether it is about that release on that board, whatever the board's stepping."""
+        overlay = Version.parse(release.overlays.get(self.overlay, "")) if self.overlay else None
+        return (
+            board in self.boards
+            and _within(release.version, self.since, self.before)
+            and _within(release.kernel, self.kernel_since, self.kernel_before)
+            and (not self.overlay or _within(overlay, self.overlay_since, self.overlay_before))
+            and (not self.devicetrees or (trees is not None and trees.of == self.devicetrees))
+        )
+
+
+def _within(version: Version | None, since: Version | None, before: Version | None) -> bool:
+    return version is not None and not (
+        (since is not None and version < since) or (before is not None and version >= before)
+    )
+
+
+@frozen
 class Releases:
     """The releases of one system, in order."""
 
@@ -52,6 +101,7 @@ class Releases:
     kernel_release: str = "{kernel}"
     """What `uname -r` says of such a kernel, with `{kernel}` for its version."""
     devicetrees: tuple[OverlayTrees, ...] = ()
+    known: tuple[KnownOfReleases, ...] = ()
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for releases that are out of order or there twice."""

@@ -61,6 +61,8 @@ class Overlay:
     """The options it reads; others are passed over in silence."""
     config_txt: Mapping[str, str] = field(factory=dict)
     """What a config.txt that replaces the overlay's must still set, for the image to start."""
+    bootloader: str = ""
+    """What its profile makes images with, as a schematic names it; empty where that is not known."""
     copies: tuple[Copied, ...] = field(default=(), metadata=key("copy"))
     """What its program copies to the boot partition, in order; none where that is not known."""
     writes_config_txt: bool = False

@@ -5,6 +5,9 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
+
+from attrs import evolve
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.prepare.factory.foretold import Foretold, LikeGoal
@@ -18,8 +21,14 @@ def lines(foretold: Foretold, address: str, schematic: str, *, explain: bool = F
     yield from _head(foretold)
     yield ""
     wrong = [remark for remark in foretold.remarks if remark.verdict is not Verdict.WORKS]
-    for remark in sorted(wrong, key=lambda remark: remark.verdict is not Verdict.FAILS):
-        yield from _remark(str(remark.verdict), remark, explain=explain)
+    for remark, following in pairwise(
+        [*sorted(wrong, key=lambda remark: remark.verdict is not Verdict.FAILS), None]
+    ):
+        if remark is not None:
+            # One remedy of several that follow one another is said once.
+            again = following is not None and following.remedy == remark.remedy and not explain
+            shown = evolve(remark, remedy="") if again else remark
+            yield from _remark(str(remark.verdict), shown, explain=explain)
     for remark in foretold.remarks:
         if remark.verdict is Verdict.WORKS:
             yield from _remark("note", remark, explain=explain)
@@ -55,6 +64,8 @@ def _head(foretold: Foretold) -> Iterator[str]:
     extensions = foretold.schematic.customization.extensions.official
     if extensions:
         yield from _wrapped("  ", f"extensions: {', '.join(extensions)}")
+    if foretold.schematic.customization.bootloader:
+        yield f"  boot loader: {foretold.schematic.customization.bootloader}"
     arguments = foretold.schematic.customization.arguments
     if arguments:
         yield from _wrapped("  ", f"arguments: {' '.join(arguments)}")

@@ -107,7 +107,13 @@ def talos(
     from bootwright.kernels.releases import RELEASES, version_of
     from bootwright.prepare.factory.by_version import OwnKernel
     from bootwright.prepare.factory.canonical import NotKnown
-    from bootwright.prepare.factory.foretold import Foretold, remarks_of, version_hazards
+    from bootwright.prepare.factory.foretold import (
+        Foretold,
+        overlays_of,
+        remarks_of,
+        version_hazards,
+    )
+    from bootwright.prepare.factory.known import Subject, by_versions
     from bootwright.prepare.factory.schematic import load_schematic, schematic_id
     from bootwright.prepare.factory.stand_in import image_itself, stand_in
     from bootwright.prepare.knowledge import PREPARATIONS
@@ -143,6 +149,18 @@ def talos(
         "revision": revision,
         "stepping": None if revision is not None else stepping,
     }
+    remarks += by_versions(
+        Subject(
+            title=preparation.title,
+            board=chosen,
+            stepping=stepping or (chosen.steppings[0].name if len(chosen.steppings) == 1 else None),
+            image=_overlay_name(asked),
+            overlays=[overlay for overlay in overlays_of(preparation, asked) if overlay.board == chosen.id],
+            known=known,
+            at_hand=stands_in.exact,
+        ),
+        wanted,
+    )
     like = judged_like(stands_in, asked, chosen, which, own=own, progress=progress)
     remarks += like.remarks
     overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()

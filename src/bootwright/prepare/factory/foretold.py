@@ -23,6 +23,9 @@ from bootwright.prepare.factory.remark import Remark
 from bootwright.prepare.factory.schematic import Schematic
 from bootwright.prepare.knowledge import Overlay, Preparation
 
+_NO_DUAL_BOOT = Version.from_toml("1.13.0")
+"""The first release whose installer refuses it for arm64."""
+
 
 @frozen
 class LikeGoal:
@@ -101,29 +104,23 @@ def remarks_of(
     fitting = [overlay for overlay in overlays_of(preparation, schematic) if overlay.board == board.id]
     others = preparation.images.overlays if preparation.images is not None else ()
     own = [overlay for overlay in others if overlay.board == board.id]
-    suited = " or ".join(f"{overlay.name} of {overlay.image}" for overlay in own) or "none is known for it"
+    suited = " or ".join(f"{overlay.name} of {overlay.image}" for overlay in own)
     if not asked.name:
         yield Remark(
             Verdict.UNKNOWN,
             f"the schematic names no overlay: the image has no firmware files, boot loader or devicetrees "
             f"for {board.name}",
-            f"overlay: {suited}",
+            f"overlay: {suited}" if suited else "",
         )
     elif not fitting:
         yield Remark(
             Verdict.UNKNOWN,
             f"{asked.name} of {asked.image} is not known as an overlay for {board.name}",
-            f"for it: {suited}",
+            f"for it: {suited}" if suited else "",
         )
     for overlay in fitting:
-        if overlay.since is not None and version < overlay.since:
-            yield Remark(
-                Verdict.FAILS,
-                f"the factory has the overlay {overlay.name} from {title} {overlay.since} on",
-                f"ask for {overlay.since} or newer",
-                overlay.source,
-            )
         yield from _options(schematic, overlay, board)
+        yield from _boot_loader(schematic.customization.bootloader, overlay)
     if known.of(version) is None:
         like = known.like(version)
         yield Remark(
@@ -131,7 +128,7 @@ def remarks_of(
             f"no release {title} {version} is known here",
             f"ask for {like}, the newest near it, or give the image itself with --image",
         )
-    yield from _customization(schematic)
+    yield from _customization(schematic, version)
 
 
 def _options(schematic: Schematic, overlay: Overlay, board: Board) -> Iterator[Remark]:
@@ -146,8 +143,27 @@ def _options(schematic: Schematic, overlay: Overlay, board: Board) -> Iterator[R
     yield from config_remarks(options, overlay, board)
 
 
-def _customization(schematic: Schematic) -> Iterator[Remark]:
+def _boot_loader(asked: str, overlay: Overlay) -> Iterator[Remark]:
+    if asked not in {"", "none", "dual-boot", overlay.bootloader} and overlay.bootloader:
+        yield Remark(
+            Verdict.UNKNOWN,
+            f"{asked} takes the place of {overlay.bootloader}, which images with the overlay "
+            f"{overlay.name} are made with: whether the board starts it was not seen",
+            "leave bootloader out",
+            overlay.source,
+        )
+
+
+def _customization(schematic: Schematic, version: Version) -> Iterator[Remark]:
     asked = schematic.customization
+    if asked.bootloader == "dual-boot":
+        refused = version >= _NO_DUAL_BOOT
+        yield Remark(
+            Verdict.FAILS if refused else Verdict.UNKNOWN,
+            "bootloader: dual-boot is for amd64" + (", and no image for arm64 is made" if refused else ""),
+            "leave bootloader out",
+            "siderolabs/talos v1.13.0 internal/app/machined/pkg/runtime/v1alpha1/bootloader/dual/dual.go",
+        )
     if asked.disk_image.sector_size not in (0, 512):
         yield Remark(
             Verdict.UNKNOWN,
