@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from bootwright import api
 from bootwright.boards.fit import Fit, fit
 from bootwright.boards.model import board, boards
 from bootwright.cli.main import main
@@ -71,6 +73,19 @@ def test_a_stepping_whose_devicetree_is_a_base_and_an_overlay(name: str) -> None
         }
     )
     assert any("-emmc.dtbo" in note for note in document.get("notes", [])) == (name == OWN)
+    cells = api.check_matrix(name, boards="bpi-r4", goals="storage").cells
+    assert [(cell.stepping, cell.verdict) for cell in cells] == [
+        ("sd", Verdict.WORKS),
+        ("emmc", Verdict.WORKS),
+    ]
+    assert dict(api.show_board("bpi-r4", kernel=name).nodes())["storage"] == storage_node(document)
+
+
+def storage_node(document: dict[str, Any]) -> str:
+    """The node of the goal storage, which is one on every stepping."""
+    (node,) = {part["goals"]["storage"]["node"] for part in document["boards"]}
+    assert isinstance(node, str)
+    return node
 
 
 def test_a_board_whose_devicetree_is_not_there_is_unknown() -> None:

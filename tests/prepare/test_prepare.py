@@ -11,11 +11,13 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 from disk_kit import disk_digest
+from tests.prepare.conftest import OWN, kernel
 
 from bootwright import api
 from bootwright.cli.prepare import command
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.places import DATA
+from bootwright.predict.api import dtb_for
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/prepare.schema.json").read_text())
 WANTED = ("ethernet", "storage", "os-mounts")
@@ -126,6 +128,18 @@ def test_a_line_of_config_txt_is_the_smallest_change(
     )
     document, _ = prepare(tmp_path / "bad.raw", *C0_BOARD, "-o", tmp_path / "mended.raw")
     assert document["changes"] == ["config.txt without device_tree=bcm2712-d-rpi-5-b.dtb"]
+
+
+@pytest.mark.download
+def test_a_board_whose_own_firmware_brings_the_devicetree(standin: Path, tmp_path: Path) -> None:
+    """The image holds devicetrees of other boards only: which one this gets is unknown until it is named."""
+    words = (standin, "--board", "rock64", "-o", tmp_path / "out.raw")
+    document, status = prepare(*words, "--check-only")
+    assert (status, document["outcome"]) == (3, "unknown")
+    assert any("--dtb FILE" in note for note in document["notes"])
+    document, status = prepare(*words, "--dtb", dtb_for(kernel(OWN), "rock64"))
+    assert (status, document["outcome"]) == (0, "mended")
+    assert (tmp_path / "out.raw").is_file()
 
 
 def _other_board(folder: Path) -> Path:

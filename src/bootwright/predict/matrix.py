@@ -9,12 +9,13 @@ from attrs import field, frozen
 
 from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board, boards
-from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
+from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of
+from bootwright.predict.given.blobs import tree_of
 from bootwright.predict.given.gather import blobs_in
 from bootwright.predict.given.inputs import kernel_at
 from bootwright.predict.goals import judge, predict
@@ -103,7 +104,7 @@ def matrix(
     if not kernels:
         raise Missing("no kernel is among the artifacts", hint="give catalogue names, packages or folders")
     wanted = tuple(chosen) or boards()
-    trees: dict[Path, Tree] = {}
+    trees: dict[tuple[str, str], Tree | None] = {}
     cells: list[Cell] = []
     for kernel in kernels:
         with progress.step(f"check {kernel.name}"):
@@ -111,13 +112,15 @@ def matrix(
             for source, blobs in sources.items():
                 for board in wanted:
                     for variant in board.steppings:
-                        blob = blobs.get(variant.dtb)
-                        if blob is None or stepping not in {None, variant.name}:
+                        if stepping not in {None, variant.name}:
                             continue
-                        if blob not in trees:
-                            trees[blob] = read_fdt_file(blob)
-                        require_fit(board, str(blob), trees[blob].compatible)
-                        solved = predict(facts, trees[blob], board=board, stepping=variant.name)
+                        if (source, variant.dtb) not in trees:
+                            trees[source, variant.dtb] = tree_of(variant, blobs)
+                        tree = trees[source, variant.dtb]
+                        if tree is None:
+                            continue
+                        require_fit(board, str(blobs.get(variant.dtb, tree.name)), tree.compatible)
+                        solved = predict(facts, tree, board=board, stepping=variant.name)
                         for goal in board.goals:
                             if goals and goal.name not in goals:
                                 continue

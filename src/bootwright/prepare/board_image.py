@@ -67,11 +67,11 @@ def gathered_of(
 ) -> Gathered:
     """What an image (a path or an address) holds for the board.
 
-    Where it has no devicetree, `handed_over` are those that the board's own firmware may bring. Raises as
-    `gather`.
+    Where it has no devicetree for the board, `handed_over` are those that its own firmware may bring. Raises
+    as `gather`.
     """
     try:
-        return gather((image,), progress, board=target.board)
+        gathered = gather((image,), progress, board=target.board)
     except (NotThere, Unreachable, Unequipped):
         raise
     except Missing as error:
@@ -79,6 +79,18 @@ def gathered_of(
             return gather((image, *map(str, handed_over)), progress, board=target.board)
         hint = "where the board's firmware brings the devicetree, name that: --dtb FILE"
         raise Missing(error.message, hint=hint) from error
+    if handed_over and not any(_has(gathered, target.board, stepping) for stepping in target.steppings):
+        return gather((image, *map(str, handed_over)), progress, board=target.board)
+    return gathered
+
+
+def _has(gathered: Gathered, board: Board, stepping: Stepping) -> bool:
+    """Whether there is a devicetree that a stepping gets, its own or not."""
+    try:
+        gathered.choose(board, stepping.name)
+    except Missing:
+        return False
+    return True
 
 
 def by_firmware(gathered: Gathered) -> bool:

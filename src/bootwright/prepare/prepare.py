@@ -147,13 +147,15 @@ class _Run:
             return self._as_it_is()
         if not self._before.fails or not self._request.change:
             outcome = Outcome.FAILS if self._before.fails else Outcome.UNKNOWN
-            note = "" if self._before.fails else "nothing fails for certain, so that nothing was changed"
-            return self._without(outcome, (), [note] if note else [])
+            notes = [] if self._before.fails else ["nothing fails for certain, so that nothing was changed"]
+            if not any(verdicts.dtb for verdicts in self._before.boards):
+                notes.append("where the board's firmware brings the devicetree, name that: --dtb FILE")
+            return self._without(outcome, (), notes)
         local, digest = image_file(self._request.image, self._progress)
         self._source = (local, digest)
         image = open_board_image(local, self._target, self._progress)
         setup = Setup(self._gathered, image.config_txt)
-        notes: list[str] = []
+        notes = []
         search: Search | None = None
         for catalogue in self._catalogues(setup, notes):
             search = self._search(image, catalogue)

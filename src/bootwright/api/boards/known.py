@@ -253,12 +253,20 @@ def board_of(
 
 def _own_tree(board: Board, kernel: str | Path | None, progress: Progress) -> Tree | None:
     """The devicetree of a board that has a file, where a kernel was given that has it."""
-    from bootwright.formats.devicetree.fdt import read_fdt_file
     from bootwright.predict.api import dtb_for
+    from bootwright.predict.given.blobs import tree_of
+    from bootwright.predict.given.gather import blobs_in
 
     if kernel is None:
         return None
-    return read_fdt_file(dtb_for(_kernel(kernel, progress), board))
+    chosen = _kernel(kernel, progress)
+    files = dict(blobs_in(chosen.dtbs)) if chosen.dtbs is not None else {}
+    tree = next(
+        (tree for stepping in board.steppings if (tree := tree_of(stepping, files)) is not None), None
+    )
+    if tree is None:
+        dtb_for(chosen, board)  # which says what is missing
+    return tree
 
 
 def _console(board: Board) -> ConsoleFacts | None:

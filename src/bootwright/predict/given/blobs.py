@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from attrs import frozen
 
 from bootwright.boards.fit import Fit, fit, not_the_boards
 from bootwright.boards.model import Board, Stepping
-from bootwright.formats.devicetree.fdt import read_fdt_file
+from bootwright.formats.devicetree.fdt import Tree, read_fdt_file
 from bootwright.foundation.errors import Missing
 
 
@@ -79,3 +79,20 @@ def base_of(stepping: Stepping, blobs: Iterable[Blob]) -> tuple[Blob, Path] | No
         if blob.name == stepping.base and overlay.is_file():
             return blob, overlay
     return None
+
+
+def tree_of(stepping: Stepping, files: Mapping[str, Path]) -> Tree | None:
+    """A stepping's devicetree out of a folder's (file name → path), its own or made of base and overlay.
+
+    None where it has neither. Raises `Malformed`, and `Missing` without the tool that applies overlays.
+    """
+    own = files.get(stepping.dtb)
+    if own is not None:
+        return read_fdt_file(own)
+    joined = base_of(stepping, (Blob(name, path, Origin.FOLDER) for name, path in files.items()))
+    if joined is None:
+        return None
+    from bootwright.predict.board_tree import with_overlays
+
+    base, overlay = joined
+    return with_overlays(read_fdt_file(base.path), [read_fdt_file(overlay)])
