@@ -19,6 +19,7 @@ from bootwright.formats.sources.bytesource import Bytes
 from bootwright.formats.sources.lz4 import lz4_chunks
 from bootwright.formats.sources.streams import Decompressed, Stream, compression_of, everything
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.inspect.mistaken import mistaken
 
 Read = Callable[[int], bytes]
 
@@ -50,23 +51,6 @@ _NAMES = {
     "module": "a kernel module",
     "elf": "an ELF program",
 }
-_OTHERS: tuple[tuple[bytes, str], ...] = (
-    (b"PK\x03\x04", "a zip archive"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
-    (b"Rar!\x1a\x07", "a RAR archive"),
-    (b"%PDF-", "a PDF document"),
-    (b"\x89PNG\r\n\x1a\n", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
-    (b"GIF87a", "a GIF picture"),
-    (b"GIF89a", "a GIF picture"),
-    (b"\x1a\x45\xdf\xa3", "a video"),
-    (b"SQLite format 3\0", "an SQLite database"),
-    (b"LPKSHHRH", "a binary journal"),
-)
-"""A picture of a screen and a copied journal file are what people have; the others are what they mistake."""
-_OF_MEDIA = {b"heic": "a HEIC picture", b"heix": "a HEIC picture", b"hevc": "a HEIC picture",
-             b"mif1": "a HEIC picture", b"msf1": "a HEIC picture", b"avif": "an AVIF picture"}  # fmt: skip
-"""Brand after `ftyp` (ISO/IEC 14496-12, 4.3; 23008-12, 10) of telephones' pictures; others are of videos."""
 _AS_TEXT = "a log is needed as text: copy or type the last lines into a file"
 _HINTS = {
     "a tar archive": "unpack it, and give the log that is in it",
@@ -207,11 +191,7 @@ def _hint(description: str) -> str:
 
 
 def _description(head: bytes, where: str) -> str | None:
-    description = next((name for magic, name in _OTHERS if head.startswith(magic)), None)
-    if head[:1] == b"\0" and head[4:8] == b"ftyp":
-        description = _OF_MEDIA.get(head[8:12], "a video")
-    elif head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        description = "a WebP picture"
+    description = mistaken(head)
     if description is not None or b"\0" not in head:  # the formats of `_NAMES` all have NUL bytes, logs few
         return description
     from bootwright.inspect.detect import detect

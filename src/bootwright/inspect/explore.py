@@ -17,12 +17,13 @@ from bootwright.formats.sources.address import REGISTRY
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes
 from bootwright.formats.sources.compressed import Growth
 from bootwright.formats.sources.transport import Transport
-from bootwright.foundation.errors import BootwrightError, Malformed, Missing, Refused
+from bootwright.foundation.errors import CUT_SHORT, BootwrightError, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress, Silent
 from bootwright.inspect import registry
 from bootwright.inspect.containers import directory, of_registry
 from bootwright.inspect.facts import Item, ItemKind, Origin, Problem
 from bootwright.inspect.format import Format, Limits
+from bootwright.inspect.mistaken import refuse_mistaken
 
 
 class Explorer:
@@ -88,11 +89,12 @@ class Explorer:
     def source(self, source: ByteSource, name: str) -> Item:
         """Describe the bytes of an artifact; raises as `artifact` does."""
         if not source.size:
-            raise Malformed(source.name, 0, "an artifact", "an empty file")
+            raise Malformed(source.name, 0, "an artifact", "an empty file", hint=CUT_SHORT)
         path = "/" + name.replace("\\", "/").lstrip("/")
         role = registry.role_of(path) or registry.role_of(f"/{path.rpartition('/')[2]}")
         format_ = registry.format_of(source) or registry.text_format(role or "") or registry.alone(source)
         if format_ is None:
+            refuse_mistaken(source.read(0, min(1 << 16, source.size)), source.name)
             start = source.read(0, min(8, source.size)).hex(" ")
             raise Refused(
                 f"{source.name}: unrecognised format (it begins with {start})",

@@ -16,7 +16,7 @@ from bootwright.formats.sources.bytesource import ByteSource, FileBytes, check_r
 from bootwright.formats.sources.compressed import announced_size
 from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream, compression_of
 from bootwright.formats.sources.url import open_url
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import CUT_SHORT, Malformed, Missing, Refused
 from bootwright.inspect.local import local_image
 
 PIECE = 4 << 20
@@ -100,7 +100,7 @@ def open_image(given: str) -> Image:
         state = path.stat()
         identity = f"{path.resolve()} {state.st_size} {state.st_mtime_ns} {state.st_ino}"
     if not source.size:
-        raise Malformed(given, 0, "a disk image", "an empty file")
+        raise Malformed(given, 0, "a disk image", "an empty file", hint=CUT_SHORT)
     kind = compression_of(source)
     if kind is None:
         opened = (lambda: _plain(source)) if remote else (lambda: _file(Path(given), source.size))

@@ -12,9 +12,11 @@ from attrs import evolve
 from bootwright.formats.sources.address import is_address
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.cache import GIVEN_IMAGES, KERNELS
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import CUT_SHORT, Malformed, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
+from bootwright.inspect.mistaken import refuse_mistaken
+from bootwright.inspect.registry import format_of
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.module_rules import is_release
 
@@ -81,6 +83,11 @@ def _of_file(path: Path, spec: str, progress: Progress, modules: Path | None, co
         if modules is not None:
             raise Refused(f"{path} has its modules", hint="leave --modules out")
         return kernel_of_facts(path)
+    source = FileBytes(path)
+    if not source.size:
+        raise Malformed(str(path), 0, "a kernel", "an empty file", hint=CUT_SHORT)
+    if format_of(source) is None:
+        refuse_mistaken(source.read(0, min(1 << 16, source.size)), spec)
     return _image(path, modules, config, name=spec)
 
 
