@@ -10,12 +10,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pe_kit
 import pytest
 from click.testing import CliRunner
 
 from bootwright.cli.main import main
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.images.write.uki import NewSection, add_sections
 from bootwright.inspect.booted import boot_of
 from bootwright.inspect.explore import Explorer
 from bootwright.kernels.catalogue import open_library
@@ -122,3 +124,40 @@ def test_the_other_entry_is_checked_with_its_own_kernel_modules_and_system(two_s
 def test_a_folder_with_a_boot_loader_s_configuration_is_read_as_an_image(two_slots: Path) -> None:
     document = check(str(two_slots.parent / "image"), "--entry", "B - Talos", "--goal", "ethernet")
     assert document["goals"]["ethernet"]["first_broken"]["reason"].endswith("brcm,bcm2712-pcie")
+
+
+def uki(path: Path, of: Kernel, *trees: tuple[str, Path]) -> Path:
+    """A unified kernel image with sections of devicetrees."""
+    assert of.image is not None
+    sections = [NewSection(".osrel", b"ID=kit\nNAME=Kit\n"), NewSection(".linux", of.image.read_bytes())]
+    sections += [NewSection(name, tree.read_bytes()) for name, tree in trees]
+    path.write_bytes(add_sections(pe_kit.efi_program(), sections, "kit"))
+    return path
+
+
+@pytest.mark.download
+def test_of_several_devicetrees_the_stub_takes_the_one_of_the_board(tmp_path: Path) -> None:
+    of = kernel("debian-6.18-4k")
+    four, five = dtb_for(of, "raspberrypi-4"), dtb_for(of, "raspberrypi-5", "c0")
+    image = uki(tmp_path / "kit.efi", of, (".dtb", five), (".dtbauto", four), (".dtbauto", five))
+    for board, section in (("raspberrypi-4", ".dtbauto"), ("raspberrypi-5", ".dtbauto#2")):
+        judged = checked([str(image), "--modules", str(of.modules), "--board", board])
+        assert Path(judged["dtb"]).name == section
+        assert judged["goals"]["ethernet"]["verdict"] == "works"
+    # Without one of the board's among them, what the UKI hands over in any case is taken.
+    image = uki(tmp_path / "kit.efi", of, (".dtb", five), (".dtbauto", four))
+    judged = checked([str(image), "--modules", str(of.modules), "--board", "raspberrypi-5"])
+    assert Path(judged["dtb"]).name == ".dtb"
+    image = uki(tmp_path / "kit.efi", of, (".dtbauto", four))
+    judged = checked([str(image), "--modules", str(of.modules), "--board", "raspberrypi-5"])
+    ethernet = judged["goals"]["ethernet"]
+    assert ethernet["verdict"] == "unknown"
+    assert "none of the 1 devicetrees of .dtbauto" in ethernet["first_broken"]["reason"]
+
+
+def checked(arguments: list[str]) -> dict[str, Any]:
+    """The verdicts of a board; of several steppings, of c0."""
+    result = CliRunner().invoke(main, ["check", *arguments, "--json"])
+    document = json.loads(result.stdout)
+    steppings: list[dict[str, Any]] = document.get("boards") or [document]
+    return next((judged for judged in steppings if judged["stepping"] == "c0"), steppings[0])

@@ -77,6 +77,9 @@ class Chain:
     """In the order they are handed over."""
     devicetree: Part | None = None
     """What the loader hands over in place of the firmware's; None where it names none."""
+    devicetree_choices: tuple[Part, ...] = ()
+    """Of a UKI (`.dtbauto`): its stub hands over the first whose first compatible is that of the firmware's
+    devicetree, in place of `devicetree`."""
     devicetree_directory: Part | None = None
     """The folder from which U-Boot picks the board's own."""
     overlays: tuple[Part, ...] = ()

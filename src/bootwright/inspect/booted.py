@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
@@ -20,6 +21,8 @@ from bootwright.inspect.facts import Item, ItemKind, Value
 from bootwright.inspect.files import ModuleTree
 
 _T = TypeVar("_T")
+_CHOICE = re.compile(r"\.dtbauto(@0)?(#\d+)?")
+"""A devicetree section of what a UKI starts by itself, of which its stub takes one."""
 
 
 class NothingStarts(Missing):
@@ -39,6 +42,8 @@ class Boot:
     config: Item | None
     devicetree: Item | None
     """The one that the loader hands to the kernel in place of the firmware's; None where it names none."""
+    devicetree_choices: tuple[Item, ...]
+    """Of a UKI: the first whose first compatible is that of the firmware's goes before any other."""
     devicetrees: tuple[Item, ...]
     """All of them, those beside config.txt first."""
     overlays: tuple[Item, ...]
@@ -92,6 +97,7 @@ class _Choice:
     chain: Chain | None = None
     initramfs: tuple[Item, ...] = ()
     devicetree: Item | None = None
+    devicetree_choices: tuple[Item, ...] = ()
     arguments: str | None = None
     title: str = ""
     name: str = ""
@@ -151,6 +157,7 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
         initramfs=own[-1] if own else None,
         config=_config(root, chosen.kernel),
         devicetree=chosen.devicetree,
+        devicetree_choices=chosen.devicetree_choices,
         devicetrees=_beside(root, config_txt, root.of_kind(ItemKind.DEVICETREE)),
         overlays=_beside(root, config_txt, root.of_kind(ItemKind.OVERLAY)),
         config_txt=config_txt,
@@ -222,6 +229,9 @@ def _of_chain(root: Item, chain: Chain) -> _Choice | None:
         chain=chain,
         initramfs=tuple(part for part in initramfs if part is not None and part.files is not None),
         devicetree=_described(root, named) if named is not None else None,
+        devicetree_choices=tuple(
+            item for part in chain.devicetree_choices if (item := _described(root, part)) is not None
+        ),
         arguments=chain.arguments or None,
         title=chain.name,
         name=chain.id.removesuffix(".conf").removesuffix(".efi"),
@@ -276,6 +286,7 @@ def _loose(root: Item, kernels: Sequence[Item]) -> Iterator[_Choice]:
                 child for child in uki.children if child.kind == ItemKind.INITRAMFS and child.files
             ),
             devicetree=next((child for child in uki.children if child.name == ".dtb"), None),
+            devicetree_choices=tuple(child for child in uki.children if _CHOICE.fullmatch(child.name)),
             arguments=next(iter(own), None),
             title=title,
             name=title.removesuffix(".efi"),

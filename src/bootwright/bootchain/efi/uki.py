@@ -72,8 +72,14 @@ def uki_chains(volume: Volume, path: str, stages: Sequence[Stage], *, arguments:
     for profile in uki.profiles:
         labels = {labeled.section.name: labeled.label for labeled in reversed(profile.sections)}
         parts = {name: Part(volume, path, place(volume, path), label) for name, label in labels.items()}
+        # src/boot/stub.c and devicetree.c, systemd 257: the first that matches goes before .dtb.
+        choices = tuple(
+            Part(volume, path, place(volume, path), labeled.label)
+            for labeled in profile.sections
+            if labeled.section.name == ".dtbauto"
+        )
         unknown = []
-        if ".dtbauto" in parts:
+        if choices:
             unknown.append("the stub picks a devicetree of .dtbauto by the board's firmware")
         name = path.rpartition("/")[2]
         chains.append(
@@ -85,6 +91,7 @@ def uki_chains(volume: Volume, path: str, stages: Sequence[Stage], *, arguments:
                 kernel=parts.get(".linux"),
                 initramfs=tuple(parts[section] for section in (".ucode", ".initrd") if section in parts),
                 devicetree=parts.get(".dtb"),
+                devicetree_choices=choices,
                 arguments=arguments or read_text(source, profile.section(".cmdline")),
                 uki=Part(volume, path, place(volume, path)),
                 profile=profile.number,

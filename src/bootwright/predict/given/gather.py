@@ -64,6 +64,7 @@ class _Collection:
     placed_dtbs: dict[str, Blob] = field(factory=dict)
     on_partition: frozenset[str] = frozenset()
     devicetree: Blob | None = None
+    devicetree_choices: tuple[Blob, ...] = ()
     handed_over_by: str = ""
     filesystems: tuple[FileSystemFacts, ...] | None = None
     arguments: str | None = None
@@ -114,6 +115,7 @@ class _Collection:
             on_partition=self.on_partition,
             chain=self.chain,
             devicetree=self.devicetree,
+            devicetree_choices=self.devicetree_choices,
             handed_over_by=self.handed_over_by,
             filesystems=self.filesystems,
             arguments=self.arguments,
@@ -182,7 +184,8 @@ def gather(
     if not collection.blobs and collection.kernel is not None and collection.kernel.dtbs is not None:
         for name, path in blobs_in(collection.kernel.dtbs):
             collection.add(name, path, Origin.KERNEL)
-    if need_devicetrees and not collection.blobs and collection.devicetree is None:
+    handed_over = collection.devicetree or collection.devicetree_choices
+    if need_devicetrees and not collection.blobs and not handed_over:
         name = collection.kernel.name if collection.kernel is not None else "a configuration"
         raise NoDevicetree(f"{name} comes without devicetrees", hint="add a .dtb or a folder with some")
     return collection.result(given_config)
@@ -353,6 +356,9 @@ def _image(collection: _Collection, artifact: str, progress: Progress) -> None:
     if inside.devicetree is not None:
         collection.devicetree = Blob(inside.devicetree.name, inside.devicetree, Origin.IMAGE)
         collection.handed_over_by = inside.title
+    choices = inside.devicetree_choices
+    collection.devicetree_choices += tuple(Blob(path.name, path, Origin.IMAGE) for path in choices)
+    collection.handed_over_by = inside.title if choices else collection.handed_over_by
     collection.filesystems = (*(collection.filesystems or ()), *inside.filesystems)
     collection.arguments = inside.arguments if inside.arguments is not None else collection.arguments
     collection.early_modprobe = inside.early_modprobe or collection.early_modprobe

@@ -109,6 +109,9 @@ class Gathered:
     """How an image's kernel is started."""
     devicetree: Blob | None = None
     """The one that an image's boot loader hands over, whatever the firmware picks."""
+    devicetree_choices: tuple[Blob, ...] = ()
+    """Of a UKI: its stub hands over the first whose first compatible is that of the firmware's devicetree,
+    which is the board's, before `devicetree`."""
     handed_over_by: str = ""
     """The boot entry that does."""
     filesystems: tuple[FileSystemFacts, ...] | None = None
@@ -204,9 +207,10 @@ class Gathered:
         if named:
             return Choice(of_the_board(board, wanted, named), "given")
         folder = next((b for b in self.blobs if b.origin is Origin.FOLDER and b.name == wanted), None)
-        if self.devicetree is not None and folder is None:
+        handed_over = self._matching(board) or self.devicetree
+        if handed_over is not None and folder is None:
             entry = f"boot entry {self.handed_over_by!r}" if self.handed_over_by else "boot loader"
-            return Choice(self.devicetree, f"the {entry} hands it over", handed_over=True)
+            return Choice(handed_over, f"the {entry} hands it over", handed_over=True)
         names: list[tuple[str, str]] = []
         if self.config_txt is not None:
             from bootwright.predict.board_tree import devicetree_name, devicetree_place
@@ -242,9 +246,27 @@ class Gathered:
         if image and board.firmware_models and self.boot_partition:
             how = f"beside config.txt there is no {wanted}, so that the firmware finds none for the board"
             return Choice(image[0], how, handed_over=True)
+        if self.devicetree_choices and not self.blobs:
+            raise Missing(
+                f"none of the {len(self.devicetree_choices)} devicetrees of .dtbauto is for {board.name}: it "
+                "keeps the one that its firmware brings",
+                hint=f"give that one: {wanted}",
+            )
         raise Missing(
             f"there is no {wanted} among {len(self.blobs)} devicetrees",
             hint="give it: a .dtb, or a folder with it",
+        )
+
+    def _matching(self, board: Board) -> Blob | None:
+        """What the stub of a UKI picks (`devicetree_match`, src/boot/devicetree.c, systemd 257):
+        it compares the first compatibles, and the firmware's devicetree has the board's."""
+        return next(
+            (
+                blob
+                for blob in self.devicetree_choices
+                if root_compatible(blob.path)[:1] == board.compatible[:1]
+            ),
+            None,
         )
 
     def _checked(self, board: Board, choice: Choice) -> Choice:
@@ -274,7 +296,10 @@ class Gathered:
         wrong = misfit(board, board.stepping(stepping).dtb, choice.blob.name, tree.compatible, choice.how)
         unapplied: tuple[str, ...] = ()
         notes: tuple[str, ...] = ()
-        if self.devicetree is not None and not choice.handed_over:
+        if choice.blob in self.devicetree_choices:
+            whose = f"whose first compatible is that of {board.name}"
+            notes = (f"{self.handed_over_by} hands over {choice.blob.name}, {whose}",)
+        elif self.devicetree is not None and not choice.handed_over:
             notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
         settings: dict[str, str] | None = None
         first: tuple[str, ...] = ()

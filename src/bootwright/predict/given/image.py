@@ -51,6 +51,8 @@ class Contents:
     dtbs: dict[str, Path] = field(factory=dict)
     devicetree: Path | None = None
     """The one that the boot loader hands over in place of the firmware's."""
+    devicetree_choices: tuple[Path, ...] = ()
+    """Of a UKI: the first whose first compatible is the board's goes before that."""
     title: str = ""
     """What the boot loader calls the entry that is checked."""
     os: dict[str, Version] = field(factory=dict)
@@ -138,6 +140,11 @@ def contents(
         name = PurePosixPath(boot.devicetree.name).name
         result.devicetree = cached_tree(boot.devicetree.source, name)
         result.notes.append(f"{boot.title} hands over the devicetree {boot.devicetree.name}")
+    result.devicetree_choices = tuple(
+        cached_tree(choice.source, PurePosixPath(choice.name).name)
+        for choice in boot.devicetree_choices
+        if choice.source is not None
+    )
     result.kernel, notes = kernel_of(item, boot, artifact, progress)
     result.notes.extend(notes)
     # `v1.13.0-alpha.1` and `v1.12.1-stand-in` have what their version has.

@@ -26,7 +26,8 @@ def unlisted(gathered: Gathered, asked: Sequence[str] = (), *, folders: bool = T
     if asked:
         return tuple(blob for blob in gathered.blobs if is_asked(blob, asked))
     named = [blob for blob in gathered.blobs if blob.origin is Origin.GIVEN]
-    handed = [gathered.devicetree] if gathered.devicetree is not None else []
+    handed = [*gathered.devicetree_choices]
+    handed += [gathered.devicetree] if gathered.devicetree is not None else []
     others = [blob for blob in gathered.blobs if blob.origin in {Origin.FOLDER, Origin.IMAGE}]
     wanted = named or handed or (others if folders else [])
     return tuple(blob for blob in wanted if not boards_of(root_compatible(blob.path)))
