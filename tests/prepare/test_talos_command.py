@@ -132,6 +132,22 @@ def test_versions_without_anything_known_are_silent() -> None:
     assert "sbc-raspberrypi 0.2.2" in said.remedy
 
 
+def test_goals_that_stand_ins_show_to_fail_name_the_release_to_ask_for(schematic: Path) -> None:
+    """Nobody who asks the factory for an image chooses its devicetrees: those of a stand-in show why."""
+    assert debian().dtbs is not None
+    answer = api.talos(schematic, version="1.12.4")
+    failing = [goal for goal in answer.foretold.goals if goal.verdict is Verdict.FAILS]
+    assert {goal.stepping for goal in failing} == {"d0"}
+    assert {goal.remedy for goal in failing} == {"ask for 1.12.5 or newer"}
+
+
+def test_the_command_fits_the_terminal(schematic: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    done = run(str(schematic), "--version", "1.12.1", "--revision", "e04171")
+    middle = done.stdout.partition("\nfails: ")[2].partition("\nnext:")[0]
+    assert max(map(len, middle.splitlines())) <= 60
+
+
 def test_the_command_says_one_remedy_of_several_once(schematic: Path) -> None:
     done = run(str(schematic), "--version", "1.12.1", "--revision", "e04171")
     assert done.returncode == 1

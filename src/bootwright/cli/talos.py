@@ -85,8 +85,10 @@ def command(
         print_json(answer.as_json())
     else:
         from bootwright.cli._parts.values import printable
+        from bootwright.report.checked.text import terminal_size
         from bootwright.report.talos_text import lines
 
-        for line in lines(answer.foretold, answer.address, str(schematic), explain=explain):
+        width = terminal_size().columns
+        for line in lines(answer.foretold, answer.address, str(schematic), explain=explain, width=width):
             click.echo(printable(line))
     return answer.verdict.exit_status

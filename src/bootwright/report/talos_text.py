@@ -6,18 +6,35 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TypeAlias
 
 from attrs import evolve
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.prepare.factory.foretold import Foretold, LikeGoal
 from bootwright.prepare.factory.remark import Remark
+from bootwright.report.words import LINE_WIDTH
 
-_WIDTH = 100
+_Piece: TypeAlias = str | tuple[str, str]
+"""A line as it is, or what it begins with and the text to be wrapped behind that."""
 
 
-def lines(foretold: Foretold, address: str, schematic: str, *, explain: bool = False) -> Iterator[str]:
-    """One screen; `schematic` is the file's name, `explain` adds sources and what goes well."""
+def lines(
+    foretold: Foretold, address: str, schematic: str, *, explain: bool = False, width: int = LINE_WIDTH
+) -> Iterator[str]:
+    """One screen of so many columns; `schematic` is the file's name, `explain` adds sources."""
+    for piece in _screen(foretold, address, schematic, explain=explain):
+        if isinstance(piece, str):
+            yield piece
+        else:
+            head, text = piece
+            indent = " " * (len(head) - len(head.lstrip()) + 2)
+            yield from textwrap.wrap(
+                head + text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )
+
+
+def _screen(foretold: Foretold, address: str, schematic: str, *, explain: bool) -> Iterator[_Piece]:
     yield from _head(foretold)
     yield ""
     wrong = [remark for remark in foretold.remarks if remark.verdict is not Verdict.WORKS]
@@ -37,12 +54,12 @@ def lines(foretold: Foretold, address: str, schematic: str, *, explain: bool = F
     for hazard in foretold.hazards:
         yield from _remark("may happen", hazard, explain=explain)
     for text in foretold.missing:
-        yield from _wrapped("not known without: ", text)
+        yield "not known without: ", text
     if foretold.verdict is not Verdict.FAILS:
         yield from _next(foretold, address, schematic)
 
 
-def _head(foretold: Foretold) -> Iterator[str]:
+def _head(foretold: Foretold) -> Iterator[_Piece]:
     asked = foretold.schematic.overlay
     stepping = f", stepping {foretold.stepping}" if foretold.stepping else ""
     number = foretold.version.text.removeprefix("v")
@@ -58,31 +75,31 @@ def _head(foretold: Foretold) -> Iterator[str]:
             foretold.release.overlays.get(asked.image.rpartition("/")[2], "") if foretold.release else ""
         )
         overlay = f"overlay {asked.name} of {asked.image} {version or '(version not known here)'}"
-    yield from _wrapped("  ", f"{kernel}; {overlay}")
+    yield "  ", f"{kernel}; {overlay}"
     if foretold.trees is not None:
-        yield from _wrapped("  ", f"devicetrees: {foretold.trees.text}")
+        yield "  ", f"devicetrees: {foretold.trees.text}"
     extensions = foretold.schematic.customization.extensions.official
     if extensions:
-        yield from _wrapped("  ", f"extensions: {', '.join(extensions)}")
+        yield "  ", f"extensions: {', '.join(extensions)}"
     if foretold.schematic.customization.bootloader:
         yield f"  boot loader: {foretold.schematic.customization.bootloader}"
     arguments = foretold.schematic.customization.arguments
     if arguments:
-        yield from _wrapped("  ", f"arguments: {' '.join(arguments)}")
+        yield "  ", f"arguments: {' '.join(arguments)}"
     yield f"  schematic {foretold.identity or f'id not known: {foretold.not_known}'}"
 
 
-def _remark(word: str, remark: Remark, *, explain: bool) -> Iterator[str]:
-    yield from _wrapped(f"{word}: ", remark.text)
+def _remark(word: str, remark: Remark, *, explain: bool) -> Iterator[_Piece]:
+    yield f"{word}: ", remark.text
     if remark.remedy:
-        yield from _wrapped("  do: ", remark.remedy)
+        yield "  do: ", remark.remedy
     if explain and remark.source:
-        yield from _wrapped("  source: ", remark.source)
+        yield "  source: ", remark.source
 
 
-def _goals(foretold: Foretold) -> Iterator[str]:
+def _goals(foretold: Foretold) -> Iterator[_Piece]:
     how = "judged with" if foretold.exact else "not a verdict: with stand-ins,"
-    yield from _wrapped("", f"{how} {foretold.judged_with}:")
+    yield "", f"{how} {foretold.judged_with}:"
     by_words: dict[tuple[str, str, str], list[str]] = {}
     several = len({goal.stepping for goal in foretold.goals}) > 1
     for goal in foretold.goals:
@@ -90,32 +107,28 @@ def _goals(foretold: Foretold) -> Iterator[str]:
             _name(goal, several=several)
         )
     for (verdict, because, remedy), names in sorted(by_words.items()):
-        yield from _wrapped("  ", f"{verdict}: {', '.join(names)}")
+        yield "  ", f"{verdict}: {', '.join(names)}"
         if because:
-            yield from _wrapped("    ", because)
+            yield "    ", because
         if remedy:
-            yield from _wrapped("    do: ", remedy)
+            yield "    do: ", remedy
 
 
 def _name(goal: LikeGoal, *, several: bool) -> str:
     return f"{goal.goal} on {goal.stepping}" if several else goal.goal
 
 
-def _next(foretold: Foretold, address: str, schematic: str) -> Iterator[str]:
+def _next(foretold: Foretold, address: str, schematic: str) -> Iterator[_Piece]:
     yield ""
     if not foretold.identity:
         yield "next: give the factory the schematic, which answers with its id:"
         yield f"  curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
         return
-    yield "next: give the factory the schematic; check the image that it makes, and mend it where it must be:"
+    yield (
+        "next: ",
+        "give the factory the schematic; check the image that it makes, and mend it where it must be:",
+    )
     yield f"  curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
     board = f"--board {foretold.board.id}" + (f" --stepping {foretold.stepping}" if foretold.stepping else "")
     yield f"  bootwright prepare talos {board} \\"
     yield f"    --image {address}"
-
-
-def _wrapped(head: str, text: str) -> Iterator[str]:
-    indent = " " * (len(head) - len(head.lstrip()) + 2)
-    yield from textwrap.wrap(
-        head + text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )

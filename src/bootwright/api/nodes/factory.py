@@ -112,6 +112,7 @@ def talos(
         overlays_of,
         remarks_of,
         version_hazards,
+        with_release,
     )
     from bootwright.prepare.factory.known import Subject, by_versions
     from bootwright.prepare.factory.schematic import load_schematic, schematic_id
@@ -177,7 +178,7 @@ def talos(
         remarks=tuple(remarks),
         judged_with=like.words,
         exact=stands_in.exact,
-        goals=like.goals,
+        goals=tuple(with_release(goal, remarks) for goal in like.goals),
         hazards=like.hazards,
         missing=missing,
     )

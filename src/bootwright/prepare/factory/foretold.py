@@ -7,9 +7,9 @@ the image's own bytes is at most foretold with a stand-in, and stays `unknown`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.boards.model import Board
 from bootwright.foundation.choices import hint_for
@@ -46,6 +46,16 @@ class LikeGoal:
             "because": self.because,
             "remedy": self.remedy,
         }
+
+
+def with_release(goal: LikeGoal, remarks: Sequence[Remark]) -> LikeGoal:
+    """A goal that fails, with the release to ask for where that is known to be why: nobody who asks a factory
+    for an image chooses its kernel or devicetrees."""
+    for remark in remarks:
+        against = goal.verdict is Verdict.FAILS and remark.verdict is not Verdict.WORKS
+        if against and remark.is_about(goal.goal, goal.stepping):
+            return evolve(goal, remedy=remark.remedy)
+    return goal
 
 
 @frozen

@@ -84,7 +84,12 @@ def _of_the_table(subject: Subject, release: Release, trees: OverlayTrees | None
         goals = "" if "*" in known.goals else f"{', '.join(known.goals)}: "
         on = "" if sure else f"on a board of stepping {which} (--revision CODE says which yours is): "
         yield Remark(
-            known.verdict if sure else Verdict.UNKNOWN, f"{on}{goals}{known.text}", known.remedy, known.source
+            known.verdict if sure else Verdict.UNKNOWN,
+            f"{on}{goals}{known.text}",
+            known.remedy,
+            known.source,
+            known.goals,
+            known.steppings,
         )
 
 
@@ -101,4 +106,5 @@ def _without_drivers(subject: Subject, release: Release) -> Iterator[Remark]:
                 f"{goal.name}: Linux has a driver for {compatible} from {driver.since} on, and this release "
                 f"has {release.kernel}",
                 source=driver.source,
+                goals=(goal.name,),
             )

@@ -16,6 +16,14 @@ class Remark:
     text: str
     remedy: str = ""
     source: str = ""
+    goals: tuple[str, ...] = ()
+    """The board's goals that it is about, `*` for all; none where it is about no goal."""
+    steppings: tuple[str, ...] = ()
+    """Of these steppings; none for all."""
+
+    def is_about(self, goal: str, stepping: str) -> bool:
+        """Whether it says why a goal fails on a stepping."""
+        return not {goal, "*"}.isdisjoint(self.goals) and (not self.steppings or stepping in self.steppings)
 
     def as_json(self) -> dict[str, str]:
         """Part of docs/schemas/talos.schema.json."""
