@@ -115,6 +115,26 @@ def test_what_is_taken_away_is_missed(image: Path, tmp_path: Path, place: str, e
     assert api.swap_image(image, tmp_path / "new.raw", remove=place, any_result=True).changed == (place,)
 
 
+def test_a_firmwares_own_programs_are_missed(image: Path, tmp_path: Path) -> None:
+    """A Raspberry Pi 5 has them in its EEPROM; earlier ones load them from the boot partition."""
+    (tmp_path / "elf").write_bytes(b"\x7fELF" + bytes(100))
+    (tmp_path / "empty").write_bytes(b"")
+    names = ("start4.elf", "start4x.elf", "bootcode.bin")
+    files = {f"EFI:/{name}": tmp_path / "elf" for name in names}
+    pi = api.swap_image(image, tmp_path / "pi.raw", files=files).image
+    out = tmp_path / "new.raw"
+    with pytest.raises(
+        Refused, match=r"^Raspberry Pi 4 Model B starts by start4\.elf, start4x\.elf, which would"
+    ):
+        api.swap_image(pi, out, remove=["EFI:/start4.elf", "EFI:/start4x.elf"])
+    with pytest.raises(Refused, match=r"^boot loader EFI:/start4\.elf: it is no program of the firmware's"):
+        api.swap_image(pi, out, files={"EFI:/start4.elf": tmp_path / "empty"})
+    with pytest.raises(Refused, match=r"^Raspberry Pi 3 .* starts by bootcode\.bin"):
+        api.swap_image(pi, out, remove="EFI:/bootcode.bin")
+    assert not out.exists()
+    assert api.swap_image(pi, out, remove="EFI:/start4x.elf").changed == ("EFI:/start4x.elf",)
+
+
 def test_what_failed_before_is_no_reason_to_refuse(image: Path, tmp_path: Path) -> None:
     (tmp_path / "text").write_bytes(YAML)
     config = b"dtoverlay=none\nkernel=u-boot.bin\n"

@@ -20,6 +20,8 @@ class FirmwareModel:
 
     name: str
     board: FirmwareBoard
+    programs: tuple[tuple[str, ...], ...] = ()
+    """Of each, one file is loaded from the boot partition before config.txt counts."""
 
     @property
     def filters(self) -> frozenset[str]:
@@ -51,6 +53,8 @@ class Processor:
     boards: tuple[_Board, ...] = field(metadata=key("model"))
     only_64bit: bool = False
     """Whether `arm_64bit` is passed over, since it starts nothing else."""
+    programs: tuple[tuple[str, ...], ...] = ()
+    """See `FirmwareModel.programs`; none where the EEPROM holds the firmware."""
 
     def models(self) -> Iterator[FirmwareModel]:
         """The models with that processor."""
@@ -65,6 +69,7 @@ class Processor:
                     dtbs=board.dtbs,
                     upstream_dtbs=board.dtbs if board.upstream_dtbs is None else board.upstream_dtbs,
                 ),
+                self.programs,
             )
 
 
@@ -89,7 +94,7 @@ def model_of(board: Board) -> FirmwareModel | None:
     nearest = max(firmware_models(), key=lambda model: (len(model.filters & wanted), model.filters == wanted))
     named = dict.fromkeys((*(stepping.dtb for stepping in board.steppings), *nearest.board.dtbs))
     facts = _facts(frozenset(wanted), _type_of(board))
-    return FirmwareModel(board.name, evolve(nearest.board, facts=facts, dtbs=tuple(named)))
+    return FirmwareModel(board.name, evolve(nearest.board, facts=facts, dtbs=tuple(named)), nearest.programs)
 
 
 def _facts(filters: frozenset[str], board_type: int | None) -> BoardFacts:

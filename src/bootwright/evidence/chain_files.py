@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootwright.boards.model import Board, boards
-from bootwright.bootchain.firmware_models import model_of
+from bootwright.bootchain.firmware_models import firmware_models, model_of
 from bootwright.bootchain.model import Chain, started
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.kernel.arm64_image import read_kernel_image
@@ -19,6 +19,7 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.images.change.changes import Changes
 from bootwright.images.opened import OpenImage, open_image
+from bootwright.images.verify.loader_files import firmware_files
 from bootwright.images.verify.verify import tree_checks
 from bootwright.images.verify.verify_boot import boot_checks
 from bootwright.images.verify.verify_model import Check, fails
@@ -63,6 +64,7 @@ def check_result(before: Path, after: Path, board: Board | None) -> None:
         if key not in known:
             raise _refused(_words(check, str(after)), check.hint)
     _check_start(image, made, board)
+    _check_firmware(image, made)
 
 
 def _words(check: Check, path: str) -> str:
@@ -111,6 +113,16 @@ def _check_start(image: OpenImage, made: OpenImage, board: Board | None) -> None
         if now.unsure or now.kernel is None:
             why = now.unsure or "; ".join(now.unknown)
             raise _refused(f"{earlier.name or 'a kernel'} starts{on}, and would not for certain: {why}")
+
+
+def _check_firmware(image: OpenImage, made: OpenImage) -> None:
+    """Whether what each model's firmware is loaded from is there still, where it was."""
+    earlier, now = image.config_txt(), made.config_txt()
+    for model in firmware_models() if earlier is not None else ():
+        for group in model.programs:
+            gone = firmware_files(earlier, group) if earlier is not None else []
+            if gone and (now is None or not firmware_files(now, group)):
+                raise _refused(f"{model.name} starts by {', '.join(gone)}, which would not be there any more")
 
 
 def _with_firmware(image: OpenImage) -> list[Board]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bootwright.bootchain.efi.program import is_u_boot
 from bootwright.bootchain.efi.start import REMOVABLE
+from bootwright.bootchain.firmware_models import firmware_models
 from bootwright.bootchain.model import Chain, Part
 from bootwright.bootchain.volumes import ESP_TYPES, open_at
 from bootwright.firmware.config_txt import ConfigTxt, read_config_txt
@@ -22,6 +23,7 @@ from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
 _VOLUME = b"_FVH"
 """The signature of a UEFI firmware volume (Platform Initialization 1.8, volume 3, section 3.2.1)."""
+_ELF = b"\x7fELF"
 _MOST_PROGRAM = 64 << 20
 _PAGE = 4096
 
@@ -36,6 +38,7 @@ def loader_checks(image: OpenImage, chains: Sequence[Chain]) -> Iterator[Check]:
             yield from _stage(name, place, *held)
     volume = image.config_txt()
     if volume is not None:
+        yield from _firmware(volume)
         yield from _config_txt(volume)
 
 
@@ -48,6 +51,27 @@ def tree_check(part: Part) -> Check | None:
     except BootwrightError as error:
         return fails("devicetree", error.message, where=part.place)
     return None
+
+
+def firmware_files(volume: Volume, names: Sequence[str]) -> list[str]:
+    """Those of the firmware's programs that are there and are programs."""
+    return [name for name in names if _is_program(volume, name)]
+
+
+def _is_program(volume: Volume, name: str) -> bool | None:
+    """None where it is not there."""
+    source = open_at(volume, f"/{name}")
+    if source is None:
+        return None
+    return source.read(0, min(4, source.size)) == _ELF if name.endswith(".elf") else bool(source.size)
+
+
+def _firmware(volume: Volume) -> Iterator[Check]:
+    """The firmware's own programs, of whatever model, where they are there."""
+    groups = (group for model in firmware_models() for group in model.programs)
+    for name in dict.fromkeys(name for group in groups for name in group):
+        if _is_program(volume, name) is False:
+            yield fails("boot loader", "it is no program of the firmware's", where=volume.path(f"/{name}"))
 
 
 def _file(image: OpenImage, place: str) -> tuple[Volume, ByteSource] | None:
@@ -83,7 +107,7 @@ def _u_boot(source: ByteSource, place: str) -> Check:
         if base % _PAGE == 0 and source.size + _PAGE < bss <= end <= _MOST_PROGRAM:
             detail = f"U-Boot is cut short: it has {source.size} bytes of {bss}"
             return fails("boot loader", detail, where=place)
-    if not is_u_boot(source):
+    if not is_u_boot(source) and not version_in(source):
         start = source.read(0, min(8, source.size)).hex(" ")
         detail = f"it is no U-Boot: no version of U-Boot is in it (it begins with {start})"
         return fails("boot loader", detail, where=place)
