@@ -26,7 +26,9 @@ from bootwright.kernels.model import Kernel
 from bootwright.predict.api import dtb_for, predict
 from bootwright.predict.kernel.objects import OBJECTS, Objects, objects
 from bootwright.predict.model import Answer
-from bootwright.predict.solving.configured import ConfiguredKernel, facts_of_config
+from bootwright.predict.solving.configured import ConfiguredKernel, configured, facts_of_config
+
+from .conftest import make_kernel
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/check.schema.json").read_text())
 OWN = "debian-6.18-4k"
@@ -352,3 +354,22 @@ def test_ways_parts_and_series(tmp_path: Path) -> None:
 def test_another_form_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(Malformed):
         parsed(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("options", "version", "release"),
+    [
+        ({"CONFIG_LOCALVERSION": "-talos"}, "6.18.33", "6.18.33-talos"),
+        (
+            {"CONFIG_BUILD_SALT": "6.18.15+deb13-arm64", "CONFIG_LOCALVERSION": ""},
+            "6.18.15",
+            "6.18.15+deb13-arm64",
+        ),
+        ({"CONFIG_LOCALVERSION": "-talos"}, None, ""),
+    ],
+)
+def test_a_configuration_alone_says_whose_kernel_it_is(
+    options: dict[str, str], version: str | None, release: str
+) -> None:
+    config = KernelConfig(options, frozenset(), "config", version=version)
+    assert configured(make_kernel(), Path("config"), config, alone=True).release == release

@@ -89,11 +89,11 @@ def talos(
 
     `schematic` is the YAML file that the image factory is given; `version` is Talos's [the newest known];
     `board` may be left out where the overlay is one board's. `kernel` is the image's own kernel (a catalogue
-    name, `vmlinuz`, a folder) and `dtbs` its devicetrees, where they are at hand: with both the prediction
-    is that of `check`. `image` is the image itself or its installer (a file, a URL, `oci://HOST/NAME:TAG`),
-    where it is at hand: it is checked, and held against version and arguments that are asked for. Without
-    any, a kernel on this machine of the same series stands in, and no verdict but a certain failure is given;
-    then nothing is fetched.
+    name, `vmlinuz`, a folder) and `dtbs` its devicetrees, where they are at hand: with both the prediction is
+    that of `check`, unless the kernel is of another release. `image` is the image itself or its installer (a
+    file, a URL, `oci://HOST/NAME:TAG`), where it is at hand: it is checked, and held against version and
+    arguments that are asked for. Without any, a kernel on this machine of the same series stands in, and no
+    verdict but a certain failure is given; then nothing is fetched.
 
     Returns a `ForetoldImage`: `.id`, `.verdict`, `.foretold`, `.address`, `.as_json()`. Raises `Malformed`
     for a file that is no schematic, `Refused` for a board or version that does not exist, `Missing` for a
