@@ -263,18 +263,35 @@ def debian() -> Kernel:
     return open_library(offline=True).get(name, modules=True)
 
 
+def debians_kernel_in(folder: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    """A table of the user's own, in which a release has Debian's kernel: no other's is here."""
+    table = RELEASES.files()["talos"].read_text()
+    table = table.replace('"{kernel}-talos"', '"{kernel}+deb13-arm64"').replace(f'"{version}"', '"6.18.15"')
+    own = folder / "config/bootwright/releases/talos.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(table)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+
+
+def test_what_the_images_own_parts_show_to_fail_names_the_release_too(
+    schematic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel, trees = debian().name, debian().dtbs
+    assert trees is not None
+    debians_kernel_in(tmp_path, monkeypatch, "6.18.9")
+    answer = api.talos(schematic, version="1.12.4", revision="e04171", kernel=kernel, dtbs=trees)
+    assert answer.foretold.exact
+    assert not any("SError" in remark.text for remark in answer.foretold.remarks)  # its goals say so
+    remedies = {goal.remedy for goal in answer.foretold.goals if goal.goal == "ethernet"}
+    assert remedies == {"ask for 1.12.5 or newer"}
+
+
 def test_with_kernel_and_devicetrees_it_is_what_check_says(
     schematic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table of the user's own, in which Talos 1.12.6 has Debian's kernel: no other release's is here."""
     kernel, trees = debian().name, debian().dtbs
     assert trees is not None
-    table = RELEASES.files()["talos"].read_text()
-    table = table.replace('"{kernel}-talos"', '"{kernel}+deb13-arm64"').replace('"6.18.18"', '"6.18.15"')
-    own = tmp_path / "config/bootwright/releases/talos.toml"
-    own.parent.mkdir(parents=True)
-    own.write_text(table)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    debians_kernel_in(tmp_path, monkeypatch, "6.18.18")
     image = api.talos(
         schematic, version="1.12.6", board="raspberrypi-5", revision="e04171", kernel=kernel, dtbs=trees
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from bootwright.api._common import paths
 
@@ -150,18 +150,18 @@ def talos(
         "revision": revision,
         "stepping": None if revision is not None else stepping,
     }
-    remarks += by_versions(
-        Subject(
-            title=preparation.title,
-            board=chosen,
-            stepping=stepping or (chosen.steppings[0].name if len(chosen.steppings) == 1 else None),
-            image=_overlay_name(asked),
-            overlays=[overlay for overlay in overlays_of(preparation, asked) if overlay.board == chosen.id],
-            known=known,
-            at_hand=stands_in.exact,
-        ),
-        wanted,
+    subject = Subject(
+        title=preparation.title,
+        board=chosen,
+        stepping=stepping or (chosen.steppings[0].name if len(chosen.steppings) == 1 else None),
+        image=_overlay_name(asked),
+        overlays=[overlay for overlay in overlays_of(preparation, asked) if overlay.board == chosen.id],
+        known=known,
+        at_hand=stands_in.exact,
     )
+    remarks += by_versions(subject, wanted)
+    # Of an image at hand it is said what to change in it, of one to be made which release to ask for.
+    instead = () if stands_in.whole else tuple(by_versions(evolve(subject, at_hand=False), wanted))
     like = judged_like(stands_in, asked, chosen, which, own=own, progress=progress)
     remarks += like.remarks
     overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()
@@ -178,7 +178,7 @@ def talos(
         remarks=tuple(remarks),
         judged_with=like.words,
         exact=stands_in.exact,
-        goals=tuple(with_release(goal, remarks) for goal in like.goals),
+        goals=tuple(with_release(goal, instead) for goal in like.goals),
         hazards=like.hazards,
         missing=missing,
     )
