@@ -19,17 +19,26 @@ import pytest
 from bootwright import api
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
-from bootwright.prepare.maintenance import Stage, look
+from bootwright.prepare.maintenance import Seen, Service, Stage, require_host
+from bootwright.prepare.maintenance import look as look_at
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/wait.schema.json").read_text())
+NAME = "maintenance-service.talos.dev"
 SETTINGS = b"\0\0\0\x04\0\0\0\0\0"
 """The first frame of an HTTP/2 server (RFC 9113, 3.4)."""
 
 
+def look(host: str, port: int, *, seconds: float) -> Seen:
+    return look_at(host, Service(port, NAME), seconds=seconds)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return made_certificate(tmp_path_factory.mktemp("tls"), NAME)
+
+
+def made_certificate(folder: Path, name: str) -> tuple[Path, Path]:
     """A self-signed certificate with an elliptic key, as Talos's are, and the key."""
-    folder = tmp_path_factory.mktemp("tls")
     made, key = folder / "cert.pem", folder / "key.pem"
     command = [
         "openssl",
@@ -41,7 +50,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         "ec_paramgen_curve:prime256v1",
         "-nodes",
     ]
-    command += ["-keyout", str(key), "-out", str(made), "-days", "2", "-subj", "/CN=maintenance"]
+    command += ["-keyout", str(key), "-out", str(made), "-days", "2", "-subj", f"/O=talos/CN={name}"]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except FileNotFoundError:
@@ -134,6 +143,17 @@ def test_other_servers_are_not_taken_for_it(certificate: tuple[Path, Path]) -> N
         assert "open" in seen.text or words in seen.text
 
 
+@pytest.mark.parametrize("name", ["localhost", "maintenance-service.talos.dev.example"])
+def test_an_http2_server_of_another_name_is_not_taken_for_it(tmp_path: Path, name: str) -> None:
+    """Every HTTP/2 server begins with the same frame."""
+    with serving(over_tls(context(made_certificate(tmp_path, name)))) as port:
+        waited = api.wait("127.0.0.1", timeout=0, port=port)
+    assert waited.verdict is Verdict.UNKNOWN
+    assert waited.then == ""
+    assert f"certificate is not {NAME}'s" in waited.seen.text
+    jsonschema.validate(waited.as_json(), SCHEMA)
+
+
 def test_a_server_that_says_nothing_is_given_up(certificate: tuple[Path, Path]) -> None:
     held = threading.Event()
     with serving(lambda _: (bool(held.wait(10)) and None) or None) as port:
@@ -190,10 +210,45 @@ def test_the_command_and_its_exit_statuses(certificate: tuple[Path, Path]) -> No
     )
 
 
-@pytest.mark.parametrize("host", ["", "a b", "a/b", "x\x1b[2J", "h" * 300])
+NO_HOSTS = ["", "a b", "a/b", "x\x1b[2J", "h" * 300, "a..b", "-a", "192.168.1.300", "192.168.1", "x[1]"]
+
+
+@pytest.mark.parametrize("host", NO_HOSTS)
 def test_what_is_no_host_is_refused(host: str) -> None:
     with pytest.raises(Refused):
         api.wait(host, timeout=0)
+
+
+@pytest.mark.parametrize(
+    ("host", "meant"),
+    [
+        ("[::1]", "::1"),
+        ("127.0.0.1:50000", "127.0.0.1 --port 50000"),
+        ("pi5.local:50000", "pi5.local --port 50000"),
+        ("[fe80::1%eth0]:50000", "fe80::1%eth0 --port 50000"),
+    ],
+)
+def test_how_addresses_stand_in_urls_is_refused_with_what_was_meant(host: str, meant: str) -> None:
+    with pytest.raises(Refused) as refused:
+        api.wait(host, timeout=0)
+    assert refused.value.hint.endswith(f": {meant}")
+
+
+@pytest.mark.parametrize(
+    "host", ["192.168.1.23", "::1", "fe80::1%eth0", "talos-pi5", "pi_5.lan.", "größe.fritz.box"]
+)
+def test_addresses_and_names_are_hosts(host: str) -> None:
+    require_host(host)
+
+
+def test_what_to_do_follows_from_how_far_it_is() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    done = run("127.0.0.1", "--port", port, "--timeout", "0")
+    assert "--service silent" in done.stdout
+    assert "--lights off" not in done.stdout
+    done = run("no-such-name.invalid", "--timeout", "0")
+    assert "--address none" in done.stdout
 
 
 def test_a_name_without_an_address_is_said() -> None:

@@ -74,7 +74,7 @@ def invoke() -> NoReturn:
         error.show(file=sys.stderr)
         sys.exit(EXIT_BAD_INPUT)
     except (click.Abort, KeyboardInterrupt):
-        _say("bootwright: interrupted; the same command goes on where it stopped")
+        _say("bootwright: interrupted; the same command uses again what was kept")
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
 

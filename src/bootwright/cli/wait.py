@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import click
 
 from bootwright.cli._parts.documents import print_json
 
+if TYPE_CHECKING:
+    from bootwright.api import Waited
+
 _HELP = """Wait until a Talos node is in maintenance mode, and print the command that configures it.
 
 Looked at is the API's port: whether the machine answers at all, whether something listens there, whether it
-speaks TLS and goes on without a client certificate, which is maintenance mode. A node that demands one has a
-configuration already. Nothing is sent but a greeting, and nothing is configured.
+speaks TLS with the certificate of the maintenance service and goes on without one of ours. A node that
+demands one has a configuration already. Nothing is sent but a greeting, and nothing is configured.
 
 \b
 Examples:
@@ -44,18 +50,39 @@ def command(host: str, *, timeout: float, port: int | None, as_json: bool, quiet
     if as_json:
         print_json(waited.as_json())
         return waited.verdict.exit_status
-    click.echo(printable(f"{waited.verdict}: {waited.seen.text} (after {waited.seconds:.0f} s)"))
-    if waited.then:
-        click.echo(f"  {waited.then}")
-        if waited.seen.fingerprint:
-            click.echo(f"  its certificate: --cert-fingerprint '{waited.seen.fingerprint}'")
-    elif waited.verdict.exit_status == 1:
-        click.echo(
-            "  talosctl reaches it with the talosconfig that it was configured with, without --insecure"
-        )
-    else:
-        click.echo(
-            "  look at the lights of the Ethernet socket and at the router's list, and tell what is there:\n"
-            "  bootwright observe --board NAME --lights off --address none (or --text, the text of a photo)"
-        )
+    for line in _lines(waited):
+        click.echo(printable(line))
     return waited.verdict.exit_status
+
+
+def _lines(waited: Waited) -> Iterator[str]:
+    from bootwright.report.words import wrapped
+
+    yield from wrapped("", f"{waited.verdict}: {waited.seen.text} (after {waited.seconds:.0f} s)")
+    if not waited.then:
+        yield from wrapped("  ", _next(waited))
+        return
+    yield f"  {waited.then}"
+    if waited.seen.fingerprint:
+        yield f"  its certificate: --cert-fingerprint '{waited.seen.fingerprint}'"
+
+
+def _next(waited: Waited) -> str:
+    """What to do where it waits for no configuration."""
+    from bootwright.prepare.maintenance import Stage
+
+    observe = "bootwright observe --board NAME"
+    return {
+        Stage.NO_NAME: "give the address that the router's list has for it; where it has none, tell so: "
+        f"{observe} --lights off --address none (on, where the lights of the Ethernet socket are on)",
+        Stage.SILENT: "look at the lights of the Ethernet socket and at the router's list, and tell what is "
+        f"there: {observe} --lights off --address none (or --text, the text of a photo)",
+        Stage.THERE: "something has this address, so that lights and cable are in order. If it is the node, "
+        "Talos is still starting or does not come to its service: take a photo of the screen and give its "
+        f"text: {observe} --address {waited.host} --service silent --text FILE",
+        Stage.LISTENS: "if that is the node's address (the router's list has it), wait again: it may be "
+        f"still starting; then take a photo of the screen: {observe} --address {waited.host} --text FILE",
+        Stage.CONFIGURED: "talosctl reaches it with the talosconfig that it was configured with, without "
+        "--insecure",
+        Stage.WAITS: "",
+    }[waited.seen.stage]

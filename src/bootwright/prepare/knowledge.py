@@ -155,6 +155,8 @@ class Preparation:
     proof: tuple[Proof, ...] = ()
     service: int = 0
     """The TCP port of the service that waits for a configuration (TLS, HTTP/2); 0 where there is none."""
+    service_name: str = ""
+    """The common name of that service's certificate, as long as it waits."""
     then: str = ""
     """What to do with it once all of that is seen; `{address}` is the address."""
 

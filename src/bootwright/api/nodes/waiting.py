@@ -68,7 +68,7 @@ def wait(
         wait("192.168.1.23", timeout=300).then
     """
     from bootwright.prepare.knowledge import PREPARATIONS
-    from bootwright.prepare.maintenance import Seen, Stage
+    from bootwright.prepare.maintenance import Seen, Service, Stage
     from bootwright.prepare.maintenance import wait as looks
 
     preparation = PREPARATIONS.get(_SYSTEM)
@@ -83,7 +83,7 @@ def wait(
         reports.advance(seconds, timeout, "s")
 
     with reports.step(f"waiting for {host}, port {number}"):
-        for last in looks(host, number, timeout, report=advance):
+        for last in looks(host, Service(number, preparation.service_name), timeout, report=advance):
             reports.note(last.text)
     then = preparation.then.replace("{address}", host) if last.stage is Stage.WAITS else ""
     return Waited(host, number, last, took, then)
