@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pe_kit
 import pytest
 
 from bootwright import api
@@ -59,6 +60,14 @@ def test_without_a_board_every_board_of_the_image_counts(image: Path, tmp_path: 
 def test_what_a_result_that_boots_nothing_lacks_is_said(image: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"^BOOT:/grub/grub.cfg starts /A/vmlinuz, which is not there"):
         api.swap_image(image, tmp_path / "none.raw", remove="BOOT:/A/vmlinuz")
+
+
+@pytest.mark.download
+def test_a_program_that_is_no_boot_loader_does_not_take_ones_place(image: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.efi").write_bytes(pe_kit.efi_program())
+    place = "EFI:/EFI/BOOT/BOOTAA64.EFI"
+    with pytest.raises(Refused, match=rf"^{place} is GRUB, and would be no boot loader that is recognised"):
+        api.swap_image(image, tmp_path / "new.raw", files={place: tmp_path / "new.efi"})
 
 
 @pytest.mark.download

@@ -74,8 +74,9 @@ def swap_image(
     `add_modules` names modules that are to be there beside those of the image, where they are replaced.
     `cmdline` holds edits such as `+a -b`, `config_txt` edits such as `[pi5] enable_uart=1`; `files` maps
     `PARTITION:/PATH` to the file to be put there, `remove` names those to be taken away. `board` decides
-    where it depends on the board what boots, and the result is judged for it: where something that `check`
-    does not say fails on the image would fail on the result, it is refused, unless with `any_result`. Without
+    where it depends on the board what boots, and the result is judged for it: where a file would not be what
+    the boot chain takes it for, or something that `check` does not say fails on the image would fail on the
+    result, it is refused, unless with `any_result`. Without
     `board` it is judged for every board that a devicetree of the image is for. An existing output is replaced
     only with `force`.
 

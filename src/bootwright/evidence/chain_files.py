@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bootwright.boards.model import Board, boards
+from bootwright.bootchain.efi.start import UNRECOGNISED
 from bootwright.bootchain.firmware_models import firmware_models, model_of
 from bootwright.bootchain.model import Chain, started
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
@@ -71,10 +72,10 @@ def _words(check: Check, path: str) -> str:
     """What the check found, where: `initramfs BOOT:/A/initramfs.xz: expected …`."""
     # The name of the file that is being made says nothing to the user.
     detail = check.detail.replace(f"{path}:", "").replace(path, "the result")
+    detail = re.sub(r"\bpartition \d+ \(([^)]*)\):/", r"\1:/", detail)
+    detail = detail.removeprefix(f"{check.where}: ")
     if not check.where or detail.startswith(check.where):
         return detail
-    inside = check.where.partition(":")[2]
-    detail = re.sub(rf"^partition \d+ \([^)]*\):{re.escape(inside)}: ", "", detail)
     name = "" if check.where.endswith(check.name) else f"{check.name} "
     return f"{name}{check.where}: {detail}"
 
@@ -113,6 +114,11 @@ def _check_start(image: OpenImage, made: OpenImage, board: Board | None) -> None
         if now.unsure or now.kernel is None:
             why = now.unsure or "; ".join(now.unknown)
             raise _refused(f"{earlier.name or 'a kernel'} starts{on}, and would not for certain: {why}")
+        programs = {stage.place: stage.name for stage in earlier.stages}
+        for stage in now.stages:
+            was = programs.get(stage.place, stage.name)
+            if stage.name == UNRECOGNISED and was != stage.name:
+                raise _refused(f"{stage.place} is {was}, and would be no boot loader that is recognised")
 
 
 def _check_firmware(image: OpenImage, made: OpenImage) -> None:

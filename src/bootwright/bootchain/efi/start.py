@@ -19,6 +19,8 @@ from bootwright.bootchain.model import Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, efi_volumes, file_at, open_at, place
 
 REMOVABLE = "/EFI/BOOT/BOOTAA64.EFI"
+UNRECOGNISED = "EFI program"
+"""The stage of a program that could be any."""
 _AFTER_SHIM = "/EFI/BOOT/grubaa64.efi"
 
 
@@ -57,7 +59,7 @@ def _program(esp: Volume, stages: Sequence[Stage]) -> tuple[str, Program, tuple[
         kind = identify(source) if source is not None else Program.UNKNOWN
         program_stages = (
             *program_stages,
-            Stage("EFI program" if kind is Program.UNKNOWN else str(kind), place(esp, path)),
+            Stage(UNRECOGNISED if kind is Program.UNKNOWN else str(kind), place(esp, path)),
         )
         if kind is not Program.SHIM or file_at(esp, _AFTER_SHIM) is None:
             break

@@ -35,7 +35,9 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME|FILE",
     help="Judge the result for this board [each that the image has a devicetree for].",
 )
-@click.option("--any-result", is_flag=True, help="Write it even where something stops working by `check`.")
+@click.option(
+    "--any-result", is_flag=True, help="Write it even where the boot chain breaks or something stops working."
+)
 @click.option("--json", "as_json", is_flag=True, help="What was done as JSON on stdout.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 def command(
@@ -61,7 +63,8 @@ def command(
 
     Kernel and modules travel together: modules in the initramfs, and in a squashfs root inside it (Talos),
     are replaced by the new kernel's. A kernel that would not accept the modules is refused with the reason.
-    So is a change by which something stops working: the result is checked before it gets its name.
+    So is what is not what the boot chain takes it for (an initramfs that is none, an empty boot loader), and a
+    change by which something stops working: the result is checked before it gets its name.
 
     \b
     Examples:
