@@ -63,8 +63,8 @@ def command(
 
     Kernel and modules travel together: modules in the initramfs, and in a squashfs root inside it (Talos),
     are replaced by the new kernel's. A kernel that would not accept the modules is refused with the reason.
-    So is what is not what the boot chain takes it for (an initramfs that is none, an empty boot loader), and a
-    change by which something stops working: the result is checked before it gets its name.
+    So is what is not what the boot chain takes it for (an initramfs that is none, an empty boot loader), and
+    a change by which something stops working: the result is checked before it gets its name.
 
     \b
     Examples:

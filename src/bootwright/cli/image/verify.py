@@ -37,10 +37,11 @@ def command(
 
     Structure: both copies of the partition table, file systems (every file is read, and their own checkers
     run), UKIs, initramfs, squashfs roots, devicetrees. Boot chain: every file that boot loader, config.txt
-    and boot entries name is there, and is what it is taken for; modules are the kernel's. --expect proves
-    that a part is the very build you think it is: by hash, and by release, banner and build id where that differs. --board adds what
-    `bootwright check` says of the image, for each goal and stepping of the board; what holds on one stepping
-    only is unknown, unless --revision or --stepping says which one it is.
+    and boot entries name is there, and is what it is taken for; modules are the kernel's. --expect
+    proves that a part is the very build you think it is: by hash, and by release, banner and build id
+    where that differs. --board adds what `bootwright check` says of the image, for each goal and
+    stepping of the board; what holds on one stepping only is unknown, unless --revision or --stepping
+    says which one it is.
 
     \b
     Examples:
