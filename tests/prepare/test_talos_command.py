@@ -241,7 +241,17 @@ def test_the_table_of_releases_is_in_order_and_known_to_the_newest() -> None:
     assert str(newest.kernel) == "6.18.65"
     for release in KNOWN.releases:
         for name, version in release.overlays.items():
-            assert name != "sbc-raspberrypi" or KNOWN.trees_of(name, version) is not None
+            for dtb in ("bcm2712-rpi-5-b.dtb", "bcm2711-rpi-4-b.dtb"):
+                assert name != "sbc-raspberrypi" or KNOWN.trees_of(name, version, dtb) is not None
+
+
+def test_only_boards_of_bcm2712_have_other_devicetrees_than_the_firmwares() -> None:
+    for dtb, sources in (
+        ("bcm2712-d-rpi-5-b.dtb", ["raspberrypi-firmware", "kernel", "overlay"]),
+        ("bcm2711-rpi-4-b.dtb", ["raspberrypi-firmware"] * 3),
+    ):
+        trees = [KNOWN.trees_of("sbc-raspberrypi", version, dtb) for version in ("0.1.7", "0.1.8", "0.2.0")]
+        assert [of_version.of for of_version in trees if of_version is not None] == sources
 
 
 def test_nothing_is_a_verdict_without_the_images_own_parts(schematic: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from attrs import field, frozen
@@ -35,6 +36,8 @@ class OverlayTrees:
     """The kernel's, those of a source of `data/devicetrees/`, or its own."""
     text: str
     source: str
+    dtb: str = "*"
+    """Of boards whose devicetree has such a name."""
 
 
 @frozen
@@ -137,13 +140,16 @@ class Releases:
         ]
         return series[-1] if series else self.newest
 
-    def trees_of(self, overlay: str, version: str) -> OverlayTrees | None:
-        """Whose devicetrees that version of an overlay has; None where it is not known."""
+    def trees_of(self, overlay: str, version: str, dtb: str) -> OverlayTrees | None:
+        """Whose devicetree of that name that version of an overlay has; None where it is not known."""
         number = Version.parse(version)
         fitting = [
             trees
             for trees in self.devicetrees
-            if trees.overlay == overlay and number is not None and number >= trees.since
+            if trees.overlay == overlay
+            and number is not None
+            and number >= trees.since
+            and fnmatchcase(dtb, trees.dtb)
         ]
         return fitting[-1] if fitting else None
 

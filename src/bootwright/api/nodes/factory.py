@@ -135,7 +135,7 @@ def talos(
     if own is not None:
         remarks += version_hazards(own)
     overlay_version = _overlay_version(asked, release)
-    trees = known.trees_of(_overlay_name(asked), overlay_version) if overlay_version else None
+    trees = known.trees_of(_overlay_name(asked), overlay_version, chosen.steppings[0].dtb)
     number = wanted.text.removeprefix("v")
     if image is not None and kernel is not None:
         raise Refused("a kernel, and an image with one", hint="give one of --kernel and --image")

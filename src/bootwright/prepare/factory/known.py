@@ -68,7 +68,9 @@ def _remarks(subject: Subject, version: Version) -> Iterator[Remark]:
     release = subject.known.of(version)
     if release is None or subject.at_hand:
         return
-    trees = subject.known.trees_of(subject.image, release.overlays.get(subject.image, ""))
+    trees = subject.known.trees_of(
+        subject.image, release.overlays.get(subject.image, ""), subject.board.steppings[0].dtb
+    )
     yield from _of_the_table(subject, release, trees)
     yield from _without_drivers(subject, release)
 
