@@ -273,6 +273,14 @@ def debian() -> Kernel:
     return open_library(offline=True).get(name, modules=True)
 
 
+def test_a_report_of_one_board_explains_no_goal() -> None:
+    (reported,) = [remark for remark in of_versions("1.12.6", "d0") if "one board" in remark.text]
+    assert not reported.is_about("ethernet", "d0")
+    (known,) = of_versions("1.12.4", "d0")
+    assert known.is_about("ethernet", "d0")
+    assert not known.is_about("ethernet", "c0")
+
+
 def debians_kernel_in(folder: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """A table of the user's own, in which a release has Debian's kernel: no other's is here."""
     table = RELEASES.files()["talos"].read_text()
@@ -328,6 +336,8 @@ def test_a_kernel_that_cannot_be_the_images_is_none_of_it(schematic: Path, versi
     assert [remark.verdict for remark in said] == [Verdict.UNKNOWN]
     assert f"--board raspberrypi-5 --os talos={version}" in said[0].remedy
     assert "as Talos" in answer.foretold.missing[0]
+    d0 = api.talos(schematic, version=version, revision="e04171", kernel=kernel.name, dtbs=trees)
+    assert {(goal.verdict, goal.remedy) for goal in d0.foretold.goals} == {(Verdict.FAILS, "")}
     assert {"ethernet", "os-start"} & {goal.goal for goal in answer.foretold.goals} == {"ethernet"}
     jsonschema.validate(answer.as_json(), SCHEMA)
 

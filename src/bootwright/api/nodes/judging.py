@@ -70,7 +70,8 @@ def judged_like(
         for name, goal in judged.goals.items():
             broken = goal.first_broken
             because = f"{broken.node}: {broken.reason or broken.needs}" if broken is not None else ""
-            remedy = broken.remedy or "" if broken is not None else ""
+            # What is to be done about a kernel that the image does not have is no help.
+            remedy = broken.remedy or "" if broken is not None and not stand_in.other else ""
             if stand_in.like_trees and (stand_in.own_kernel or name not in OS_GOALS):
                 goals.append(LikeGoal(name, judged.stepping, goal.verdict, because, remedy))
             for hazard in goal.hazards:

@@ -17,7 +17,7 @@ class Remark:
     remedy: str = ""
     source: str = ""
     goals: tuple[str, ...] = ()
-    """The board's goals that it is about, `*` for all; none where it is about no goal."""
+    """The goals of the board whose failing it explains, `*` for all."""
     steppings: tuple[str, ...] = ()
     """Of these steppings; none for all."""
 
