@@ -88,6 +88,13 @@ def storage_node(document: dict[str, Any]) -> str:
     return node
 
 
+def test_a_kernel_s_own_devicetree_given_as_a_file_is_told_apart() -> None:
+    kernel(NEW)
+    with pytest.raises(Missing, match="cannot read rk3588-rock-5b") as caught:
+        check(NEW, "rk3588-rock-5b.dtb", "-q")
+    assert "--board rk3588-rock-5b.dtb" in str(caught.value.hint)
+
+
 def test_a_board_whose_devicetree_is_not_there_is_unknown() -> None:
     kernel(NEW)
     status, text = check(NEW, "--board", "raspberrypi-500", "-q")

@@ -38,6 +38,12 @@ class Blob:
     origin: Origin
 
 
+def not_a_file(path: Path) -> Missing:
+    """The error for a devicetree or overlay given as a file that is not there: it may be a kernel's own."""
+    own = f"; a kernel's own is named so: --board {path.name}" if path.suffix == ".dtb" else ""
+    return Missing(f"cannot read {path}: there is no such file", hint=f"check the name{own}")
+
+
 def root_compatible(path: Path) -> tuple[str, ...]:
     """The root compatible of a devicetree file, which every board asks for."""
     status = path.stat()

@@ -17,7 +17,7 @@ from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
-from bootwright.predict.given.blobs import Blob, Origin
+from bootwright.predict.given.blobs import Blob, Origin, not_a_file
 from bootwright.predict.given.gathered import Gathered, NoDevicetree, NoKernel
 from bootwright.predict.given.inputs import kernel_at, with_parts
 
@@ -167,7 +167,7 @@ def gather(
                     f"{path} holds neither a kernel nor devicetrees", hint="give a folder that does"
                 )
         elif path.suffix in _DEVICETREES:
-            read_fdt_file(path)  # raises: it is not there
+            raise not_a_file(path)
         else:
             _kernel(collection, artifact, progress, modules, config)
     if entry is not None and not collection.looked_into:
