@@ -46,9 +46,10 @@ function plan(decided) {
         "article",
         { class: `goal ${answer.verdict}` },
         element("h4", {}, chip(answer.verdict), ` ${answer.what || answer.name}`, answer.source ? ` (${answer.source})` : ""),
+        paragraphs(answer.ways),
         choice("Use", answer.use),
         choice("Try", answer.try),
-        paragraphs([answer.says, answer.quicker]),
+        paragraphs([answer.says]),
         answer.why.length
           ? element("details", {}, element("summary", {}, "Why not otherwise"), paragraphs(answer.why))
           : null,

@@ -9,9 +9,9 @@ from bootwright.investigate.analysis.factors import make_factor
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.beliefs import weigh_beliefs
 from bootwright.investigate.decision.reports import explain_reports
-from bootwright.investigate.plans.changes import CHANGES
 from bootwright.investigate.plans.plan import Belief, Plan, PlanOutcome
 from bootwright.investigate.running.investigation import Investigation, look
+from bootwright.kernels.changes import CHANGES
 
 FAILS, WORKS = Verdict.FAILS, Verdict.WORKS
 FACTORS = [

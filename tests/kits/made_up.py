@@ -172,8 +172,9 @@ def made_up() -> tuple[Investigation, Decision]:
     return investigation, decide(investigation)
 
 
-KERNELS = ("6.18.5", "7.3.4")
-"""The kernels that a devicetree of the first and of the second board works with, made up too."""
+KERNELS = ("6.18.15", "7.3.4")
+"""The kernels that a devicetree of the first and of the second board works with, made up too; a release has
+the first."""
 
 
 @cache
@@ -192,13 +193,22 @@ def made_up_with_boards() -> tuple[Investigation, Decision]:
             values={name: (level,) for name, level in {**factors, "kernel": kernel, "board": board}.items()},
             outcomes={"ethernet": verdict},
             source=Source.PREDICTED,
+            evidence={
+                "kernel": f"debian-{kernel}-4k",
+                "goals": {
+                    "ethernet": {
+                        "hazards": [{"name": "bcm2712-d0-pinctrl", "effect": "fails"}]
+                        if verdict is Verdict.FAILS
+                        else []
+                    }
+                },
+            },
         )
         for number, (kernel, board, verdict) in enumerate(cells)
     ]
-    loop = a_loop(
-        evolve(plan, factor={**plan.factor, "kernel": evolve(plan.factor["kernel"], levels=[*KERNELS])})
-    )
-    investigation = loop.look([*made_up()[0].observations, *predicted])
+    plan = evolve(plan, factor={**plan.factor, "kernel": evolve(plan.factor["kernel"], levels=[*KERNELS])})
+    investigation = a_loop(plan).look([*made_up()[0].observations, *predicted])
+    investigation = evolve(investigation, plan=plan)  # which says what the boards are
     return investigation, decide(investigation)
 
 

@@ -17,6 +17,7 @@ from bootwright import api
 from bootwright.cli.prepare import command
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.places import DATA
+from bootwright.kernels.catalogue import open_library
 from bootwright.predict.api import dtb_for
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/prepare.schema.json").read_text())
@@ -175,15 +176,34 @@ def test_what_was_seen_on_the_board_outweighs_the_prediction(
 def test_what_no_candidate_mends_is_said_with_what_was_tried_and_nothing_is_written(
     standin: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "out.raw"
-    asked = ("--board", "raspberrypi-5", "--revision", "e04171", "--kernel", "debian-6.18.15-16k", "-o", out)
-    document, status = prepare(standin, *asked)
-    assert (document["outcome"], status) == ("fails", 1)
-    assert document["image"] is None
-    tried = {change["kind"] for trial in document["tried"] for change in trial["changes"]}
-    assert {"command line", "devicetree"} <= tried
-    assert all(trial["rejected"] for trial in document["tried"])
-    assert list(tmp_path.iterdir()) == []
+    own = open_library(offline=True).resolve("debian-6.18-4k").name
+    for name, kinds_tried in (
+        (own, {"command line", "devicetree", "modules"}),
+        (own.replace("-4k", "-16k"), {"kernel"}),  # an image that is to have it has nothing less changed
+    ):
+        out = tmp_path / "out.raw"
+        asked = ("--board", "raspberrypi-5", "--revision", "e04171", "--kernel", name, "-o", out)
+        document, status = prepare(standin, *asked)
+        assert (document["outcome"], status) == ("fails", 1)
+        assert document["image"] is None
+        assert {change["kind"] for trial in document["tried"] for change in trial["changes"]} == kinds_tried
+        titles = [change["title"] for trial in document["tried"] for change in trial["changes"]]
+        assert all(name in title for title in titles if "debian" in title)
+        assert all(trial["rejected"] for trial in document["tried"])
+        assert document["newer"]["title"] == "Talos 1.12.8"
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.download
+def test_a_kernel_that_is_named_is_the_one_that_the_image_has(standin: Path, tmp_path: Path) -> None:
+    new = open_library(offline=True).resolve("debian-7.3-4k").name
+    asked = ("--board", "raspberrypi-5", "--revision", "c04170", "--goal", "ethernet", "--kernel", new)
+    document, status = prepare(standin, *asked, "-o", tmp_path / "out.raw")  # which works as it is
+    assert (document["before"]["verdict"], document["outcome"], status) == ("works", "mended", 0)
+    assert kinds(document) == ["kernel"]
+    again, status = prepare(tmp_path / "out.raw", *asked, "-o", tmp_path / "again.raw")
+    assert (again["outcome"], again["image"], status) == ("works", str(tmp_path / "out.raw"), 0)
+    assert not (tmp_path / "again.raw").exists()
 
 
 @pytest.mark.download

@@ -7,6 +7,9 @@ import pytest
 from bootwright.boards.lights import LIGHTS, lights_of
 from bootwright.boards.model import board
 from bootwright.foundation.errors import Refused
+from bootwright.investigate.plans.given import given_values, silicon
+from bootwright.investigate.plans.plan_file import PLANS, load_plan
+from bootwright.investigate.plans.ways import filled
 from bootwright.prepare.knowledge import PREPARATIONS, Overlay, looks
 from bootwright.prepare.published import published
 
@@ -37,6 +40,20 @@ def test_a_version_before_the_boards_image_is_refused() -> None:
 def test_a_name_that_yaml_would_quote_is_no_overlay(name: str) -> None:
     with pytest.raises(ValueError, match="letters"):
         Overlay("x", "siderolabs/sbc", name, "")
+
+
+@pytest.mark.parametrize("name", PLANS.names())
+def test_every_release_that_a_plan_may_advise_has_an_image_for_its_boards(name: str) -> None:
+    plan = load_plan(name)
+    if plan.released is None:
+        pytest.skip("it names no releases")
+    for given in given_values(plan):
+        part = silicon(plan, given)
+        assert part is not None
+        for release in filter(lambda release: release.to_be_had, plan.released.releases()):
+            words = filled(plan, release.get, given, {})
+            assert words[3:5] == ["--version", release.name.split()[-1]]
+            published(PREPARATIONS.get(plan.released.system), part.board, words[4])
 
 
 def test_every_board_and_goal_of_the_knowledge_is_known() -> None:

@@ -128,16 +128,19 @@ def test_what_to_do_on_each_board_is_on_the_first_screen(
     show(browser, path, width, "light")
     seen = browser.execute_script(
         "return [...document.querySelectorAll('.now')].map(one => {"
-        " const use = one.querySelector('.big');"
-        " return [one.querySelector('h3').innerText, use.innerText,"
-        " use.getBoundingClientRect().bottom + scrollY]; })"
+        " const command = one.querySelector('.command');"
+        " return [one.querySelector('h3').innerText, one.querySelector('.big').innerText, command.innerText,"
+        " command.getBoundingClientRect().bottom + scrollY]; })"
     )
-    assert [(name.split()[0], "works" in name) for name, _, _ in seen] == [
+    assert [(name.split()[0], "works" in name) for name, *_ in seen] == [
         ("rpi5-rev-1.0", True),
         ("rpi5-rev-1.1", True),
     ]
-    assert [f"kernel version {version}" in use for (_, use, _), version in zip(seen, KERNELS, strict=True)]
-    assert max(bottom for _, _, bottom in seen) <= height
+    for (_, use, command, _), version in zip(seen, KERNELS, strict=True):
+        assert f"kernel version {version}" in use
+        assert "bootwright prepare " in command
+    # Of the second board the command has to be there at a glance; on a telephone it is below the first one's.
+    assert max(bottom for *_, bottom in seen) <= height
 
 
 def test_the_colours_can_be_chosen_with_the_keyboard_and_without_scripts(browser: Any, page: Path) -> None:  # noqa: ANN401

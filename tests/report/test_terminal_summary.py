@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 
 import pytest
 from made_up import KERNELS, a_loop, made_up, made_up_with_boards
@@ -12,6 +13,7 @@ from bootwright.investigate.decision.decide import decide
 from bootwright.investigate.plans.plan_file import load_plan
 from bootwright.investigate.running.investigation import study
 from bootwright.report import terminal
+from bootwright.report.words import command_lines
 
 
 def plain(width: int = 110) -> tuple[Console, io.StringIO]:
@@ -50,13 +52,31 @@ def test_what_to_do_on_each_board_is_on_the_first_screen_and_on_the_last(width: 
     console, out = plain(width)
     terminal.summary(*made_up_with_boards(), console)
     lines = out.getvalue().splitlines()
-    for screen in (lines[:height], lines[-height:]):
+    first = (
+        "bootwright prepare talos --version 1.12.5 --board",
+        "bootwright prepare talos --version 1.12.8 --board",
+    )
+    last = tuple(f"kernel version {kernel}" for kernel in KERNELS)
+    for screen, wanted in ((lines[:height], first), (lines[-height:], last)):
         text = " ".join(" ".join(screen).split())
         places = []
-        for board, kernel in zip(("rpi5-rev-1.0", "rpi5-rev-1.1"), KERNELS, strict=True):
-            places += [text.find(f"{board}: works (predicted)"), text.find(f"kernel version {kernel}")]
+        for board, part in zip(("rpi5-rev-1.0", "rpi5-rev-1.1"), wanted, strict=True):
+            places += [text.find(f"{board}: works (predicted)"), text.find(part)]
         assert -1 not in places
         assert places == sorted(places)
+
+
+def test_a_command_is_broken_as_a_shell_takes_it() -> None:
+    command = (
+        "bootwright prepare 'my image.raw' --board raspberrypi-5 --stepping d0 --kernel debian-7.3-4k -o x"
+    )
+    for width in (40, 60, 80, 200):
+        lines = command_lines(command, width)
+        assert max(map(len, lines)) <= width
+        joined = "\n".join(lines).replace("\\\n", "")
+        assert shlex.split(joined) == shlex.split(command)
+        assert not any(line.strip().startswith("raspberrypi-5") for line in lines)
+    assert len(command_lines(command, 200)) == 1
 
 
 def test_it_is_plain_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bootwright.boards.model import Board
     from bootwright.foundation.versions import Version
     from bootwright.prepare.knowledge import Preparation
+    from bootwright.report.story.given import Command
 
 RUNS = Path(__file__).parent / "runs"
 """Results of runs that the site was made with: PLAN.json, as `investigate` writes result.json."""
@@ -111,6 +112,11 @@ def _image(board: Board, stepping: str | None, version: str, not_known: list[str
     return {"schematic": text, "can_be_made": can_be_made, "talos": foretold.as_json()}
 
 
+def _in_a_sentence(command: Command) -> str:
+    """A command as the page's words take it up."""
+    return f"{command.lead or 'Get it:'} `{command.command}`. {command.says}".strip()
+
+
 def _schematic(preparation: Preparation, board: Board) -> str | None:
     """The schematic of an image with the board's overlay; None where none is known."""
     overlays = preparation.images.overlays if preparation.images is not None else ()
@@ -170,7 +176,7 @@ def _plans(
                         "use": [list(pair) for pair in to_do.use],
                         "try": [] if to_do.use else [list(pair) for pair in to_do.cell],
                         "says": " ".join(filter(None, (to_do.ready, to_do.says, to_do.todo, to_do.cost))),
-                        "quicker": to_do.quicker,
+                        "ways": [_in_a_sentence(command) for command in to_do.commands],
                         "why": [*to_do.why, *to_do.history],
                     }
                     for to_do in story.what_to_do

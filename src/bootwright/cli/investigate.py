@@ -240,6 +240,7 @@ def command(
         progress=progress,
     )
     investigation, decision = investigated.investigation, investigated.decision
+    named = str(out) if out is not None else ""
     if plan is not None and out is None:
         from bootwright.api.investigation import run_folder
 
@@ -265,6 +266,6 @@ def command(
             from bootwright.cli._parts.values import printable
             from bootwright.report.campaign_text import in_short
 
-            for line in in_short(investigated.campaign):
+            for line in in_short(investigated.campaign, named):
                 click.echo(printable(line))
     return 0 if dry_run else investigated.verdict.exit_status

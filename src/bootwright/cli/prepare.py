@@ -55,7 +55,7 @@ Examples:
     type=click.Path(path_type=Path),
     help="Devicetrees to try: file or folder.",
 )
-@click.option("--kernel", metavar="NAME", help="The one kernel of the catalogue to try [all].")
+@click.option("--kernel", metavar="NAME", help="The kernel that the image is to have [any].")
 @click.option(
     "--max-download", type=click.IntRange(0), default=250, show_default=True, metavar="MB",
     help="Kernels to fetch, if none here helps.",

@@ -52,6 +52,13 @@ class Target:
         stepping = f", stepping {self.stepping}" if self.stepping and len(self.board.steppings) > 1 else ""
         return f"{self.board.name}{stepping}" + (f" (revision {self.code:x})" if self.code else "")
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """`--board raspberrypi-5 --revision e04171`, as a command is told which board it is."""
+        if self.code is not None:
+            return ("--board", self.board.id, "--revision", f"{self.code:x}")
+        return ("--board", self.board.id, *(("--stepping", self.stepping) if self.stepping else ()))
+
     def judge(self, gathered: Gathered, *, remedies: bool = False) -> Judged:
         """What is predicted of each stepping; raises what `judge_boards` raises.
 

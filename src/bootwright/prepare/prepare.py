@@ -30,6 +30,7 @@ from bootwright.prepare.mends.kernel_changes import (
 from bootwright.prepare.mends.search import Search, excluded
 from bootwright.prepare.mends.small_changes import argument_changes, config_changes
 from bootwright.prepare.model import Judged, Mend, MendKind, Setup, Trial
+from bootwright.prepare.newer import newer_release
 from bootwright.prepare.request import Outcome, Prepared, Request
 from bootwright.prepare.seen.record import (
     Record,
@@ -57,7 +58,7 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     output = request.output
     earlier = _earlier(request, progress)
     if earlier is not None:
-        return earlier
+        return _with_newer(earlier, earlier.target)
     atomic.check_new(output, force=request.force)
     _check_disk(request.image)
     seen = tuple(sightings(records_in(output.parent))) if output.parent.is_dir() else ()
@@ -69,9 +70,19 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         target = evolve(request.target, wanted=_wanted(request, preparation, judged))
         judged = evolve(judged, wanted=target.wanted)
     if seen:
-        progress.note(f"{len(seen)} observations beside {output.parent}/ count")
+        counts = "1 observation counts" if len(seen) == 1 else f"{len(seen)} observations count"
+        progress.note(f"{counts} that {'is' if len(seen) == 1 else 'are'} kept in {output.parent.resolve()}")
     looked = _Looked(preparation, gathered, judged)
-    return _Run(evolve(request, target=target), looked, seen, progress).result()
+    prepared = _Run(evolve(request, target=target), looked, seen, progress).result()
+    return _with_newer(prepared, target)
+
+
+def _with_newer(prepared: Prepared, target: Target) -> Prepared:
+    """With the release of the image's system that has what the image lacks, where that is known."""
+    version, kernel = prepared.record.version, prepared.kernel
+    own = kernel.version if kernel is not None else None
+    newer = newer_release(prepared.preparation, version, own, prepared.before, target)
+    return evolve(prepared, newer=newer)
 
 
 def _check_disk(image: str) -> None:
@@ -143,9 +154,10 @@ class _Run:
 
     def result(self) -> Prepared:
         """The answer; writes the image where one is made."""
-        if self._before.verdict is Verdict.WORKS:
+        has_kernel = self._request.catalogue.is_named(self._gathered.kernel)
+        if self._before.verdict is Verdict.WORKS and (has_kernel or not self._request.change):
             return self._as_it_is()
-        if not self._before.fails or not self._request.change:
+        if not self._request.change or (has_kernel and not self._before.fails):
             outcome = Outcome.FAILS if self._before.fails else Outcome.UNKNOWN
             notes = [] if self._before.fails else ["nothing fails for certain, so that nothing was changed"]
             if not any(verdicts.dtb for verdicts in self._before.boards):
@@ -187,6 +199,9 @@ class _Run:
 
     def _search(self, image: BoardImage, catalogue: Catalogue) -> Search:
         def propose(setup: Setup, judged: Judged, used: frozenset[MendKind]) -> Iterator[Mend]:
+            if not catalogue.is_named(setup.gathered.kernel):
+                yield from kernel_changes(image, setup, catalogue, modules_only=False)
+                return
             for small in (config_changes(image, setup, judged), argument_changes(setup, judged)):
                 yield from search.that_matter(tuple(small), setup, judged)
             if not excluded(MendKind.DEVICETREE, used):

@@ -14,6 +14,7 @@ from bootwright.prepare.board_image import Target
 from bootwright.prepare.knowledge import Preparation
 from bootwright.prepare.mends.kernel_changes import Catalogue
 from bootwright.prepare.model import Judged, Trial
+from bootwright.prepare.newer import Newer
 from bootwright.prepare.seen.record import Record
 from bootwright.prepare.write import made_by
 
@@ -89,6 +90,8 @@ class Prepared:
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     """What the user must know before the image is used."""
+    newer: Newer | None = None
+    """A release of the image's system that has what the image lacks."""
     again: bool = False
     """Whether the same had been prepared before, and nothing was done."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.campaign.model import Campaign, CellRow, State, TaskRow
 from bootwright.investigate.campaign.told import Told
 from bootwright.lab.workers.queue import CellState, QueuedCell
-from bootwright.report.words import clean, count, listed, seconds
+from bootwright.report.words import clean, command_lines, count, line_width, listed, seconds
 
 WIDTH = 110
 MARKS = {
@@ -23,6 +24,7 @@ MARKS = {
     State.EXHAUSTED: "0",
 }
 _CELLS = 6
+_LEAST_TITLE = 12
 _BELIEFS = {"partly": "shown in part", "set-aside": "set aside"}
 
 
@@ -36,7 +38,7 @@ def lines(
 ) -> Iterator[str]:
     """Everything that `bootwright status` says."""
     yield f"{clean(campaign.title)}"
-    yield f"{_headline(campaign, process, doing)}"
+    yield from _wrapped(_headline(campaign, process, doing), "")
     yield ""
     yield from _picture(campaign)
     yield ""
@@ -56,20 +58,23 @@ def lines(
         yield f"  bootwright investigate {clean(campaign.plan_from)}"
 
 
-def in_short(campaign: Campaign) -> Iterator[str]:
-    """What the end of `bootwright investigate` says of it."""
+def in_short(campaign: Campaign, run: str = "") -> Iterator[str]:
+    """What the end of `bootwright investigate` says of it; `run` is its folder, where the user named one."""
     yield ""
     yield "The plan"
-    for text in _picture(campaign):
-        yield f"  {text}"
+    yield from _picture(campaign, "  ")
     waiting = [cell.name for cell in campaign.cells]
     if waiting:
-        yield f"  {count(len(waiting), 'cell waits', 'cells wait')} for a board; the best: {waiting[0]}"
+        yield from _wrapped(
+            f"{count(len(waiting), 'cell waits', 'cells wait')} for a board; the best: {waiting[0]}", "  "
+        )
         for cell in campaign.cells[:1]:
+            if cell.lacks:
+                yield from _wrapped(f"no image yet: {clean(cell.lacks)}", "  ")
             for command in cell.commands:
-                yield f"    {clean(command)}"
+                yield from command_lines(clean(command), line_width(WIDTH))
     state = "decided" if campaign.decided else "not decided"
-    yield f"  {state}; bootwright status shows it all"
+    yield f"  {state}; {shlex.join(['bootwright', 'status', *([run] if run else [])])} shows it all"
 
 
 def told_lines(answer: Told, next_step: str, *, is_new: bool) -> Iterator[str]:
@@ -99,20 +104,22 @@ def _headline(campaign: Campaign, process: str, doing: str) -> str:
     return f"{known}, {state}{board}{running}. As of {clean(campaign.written_at)}."
 
 
-def _picture(campaign: Campaign) -> Iterator[str]:
+def _picture(campaign: Campaign, indent: str = "") -> Iterator[str]:
     """Priorities and their tasks, with a mark each, and the decision points between."""
     marks = ", ".join(f"{mark} {state.value}" for state, mark in MARKS.items())
     for priority in dict.fromkeys(task.priority for task in campaign.tasks):
         boxes = " ".join(
             f"[{MARKS[task.state]} {clean(task.id)}]" for task in campaign.tasks if task.priority == priority
         )
-        yield f"{priority}  {boxes}"
+        yield from _wrapped(f"{priority}  {boxes}", indent)
         for point in campaign.points:
             if point.when.startswith(priority):
                 sign = "=>" if point.holds else "->"
                 goes = "the end" if point.ends else listed([clean(name) for name in point.opens])
-                yield f"    {sign} {clean(point.when)}: {goes}. {clean(point.then)}"
-    yield f"    ({marks}; => holds)"
+                yield from _wrapped(
+                    f"{sign} {clean(point.when)}: {goes}. {clean(point.then)}", f"{indent}    "
+                )
+    yield from _wrapped(f"({marks}; => holds)", f"{indent}    ")
 
 
 def _fitted(text: str, width: int) -> str:
@@ -124,11 +131,15 @@ def _table(campaign: Campaign) -> Iterator[str]:
     heading = ("task", "", "state", "known", "spent", "estimate", "waits for")
     rows = [heading, *(_row(task) for task in campaign.tasks)]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    widths[1] = min(widths[1], 46)
+    is_narrow = line_width(WIDTH) < WIDTH  # then what a task waits for stands below
+    others = sum(widths) - widths[1] + 2 * 5
+    widths[1] = min(widths[1], max(line_width(WIDTH) - others, _LEAST_TITLE) if is_narrow else 46)
     for row in rows:
         cells = [_fitted(row[column], widths[column]) for column in range(6)]
-        yield "  ".join([*cells, row[6]]).rstrip()
-    for task in campaign.tasks:
+        yield "  ".join([*cells, "" if is_narrow else row[6]]).rstrip()
+    for task, row in zip(campaign.tasks, rows[1:], strict=True):
+        if is_narrow and row[6]:
+            yield from _wrapped(f"{clean(task.id)} waits for {row[6]}", "  ")
         if task.says and task.state is not State.CLOSED:
             belief = f" Its hypothesis: {_BELIEFS.get(task.belief, task.belief)}." if task.belief else ""
             yield from _wrapped(f"{task.id}: {clean(task.says)}.{belief}", "  ")
@@ -178,14 +189,14 @@ def _cell(cell: CellRow) -> Iterator[str]:
     yield from _wrapped(f"expected: {expects}", "  ")
     if cell.told:
         counts = ", ".join(f"{clean(what)} {number}×" for what, number in cell.told.items())
-        yield f"  told so far: {counts}"
+        yield from _wrapped(f"told so far: {counts}", "  ")
     if cell.because:
         yield from _wrapped(f"dear: {'; '.join(clean(text) for text in cell.because)}", "  ")
     yield from _wrapped(f"look: {clean(cell.how)}", "  ")
     image = f"image: {clean(cell.image)} (made, verified, checked)" if cell.image else ""
     yield from _wrapped(image or f"no image yet: {clean(cell.lacks)}" if cell.lacks or image else "", "  ")
     for command in cell.commands:
-        yield f"    {clean(command)}"
+        yield from command_lines(clean(command), line_width(WIDTH))
 
 
 def _emulated(campaign: Campaign) -> Iterator[str]:
@@ -220,5 +231,9 @@ def _queue(queue: Sequence[QueuedCell], plan: str) -> Iterator[str]:
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:
     yield from textwrap.wrap(
-        text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_long_words=False
+        text,
+        line_width(WIDTH),
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
     )

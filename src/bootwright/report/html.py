@@ -32,6 +32,7 @@ def page(investigation: Investigation, decision: Decision, *, generated_at: str)
         "listed": words.listed,
         "capital": words.capital,
         "cell": cell_words,
+        "parts": words.command_parts,
     }
     style = (files("bootwright.report") / "templates" / "style.css").read_text(encoding="utf-8")
     template = environment.get_template("page.html.j2")

@@ -78,12 +78,16 @@ def _what_to_do(story: Story) -> Iterator[str]:
     for answer in shown:
         name = f"{answer.name}: {in_short(answer)}" if answer.name else in_short(answer)
         what = f" {plain(answer.what)}." if answer.what else ""
-        cell = f" Use **{plain(cell_words(answer.use))}**." if answer.use else ""
+        lead = "With" if answer.commands else "Use"
+        cell = f"{lead} **{plain(cell_words(answer.use))}**." if answer.use else ""
         if not answer.use and answer.cell:
-            cell = f" Try {plain(cell_words(answer.cell))}."
-        yield f"- **{plain(name)}.**{what}{cell}"
-        texts = (answer.ready, answer.says, answer.todo, answer.cost, answer.quicker)
-        yield f"  {plain(' '.join(filter(None, texts)))}"
+            cell = f"Try {plain(cell_words(answer.cell))}."
+        yield f"- **{plain(name)}.**{what}"
+        for command in answer.commands:
+            says = " ".join(filter(None, (plain(command.lead), code(command.command), plain(command.says))))
+            yield f"  {says}"
+        texts = (answer.ready, answer.says, answer.todo, answer.cost)
+        yield f"  {cell} {plain(' '.join(filter(None, texts)))}".rstrip()
         for text in answer.why:
             yield f"  {plain(text)}"
         for text in answer.history:

@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from bootwright.foundation.verdict import Verdict
+from bootwright.predict.model import Link
 from bootwright.prepare.looking import ADDRESS, signs
 from bootwright.prepare.model import Judged, Trial
+from bootwright.prepare.newer import Newer, command_of
 from bootwright.prepare.request import Outcome, Prepared, cautions
-from bootwright.report.words import LINE_WIDTH, wrapped
+from bootwright.report.words import command_lines, line_width, wrapped
 
 _MOST_TRIALS = 4
 """Rejected changes that are printed; --explain prints all."""
@@ -52,22 +54,57 @@ def _answer(prepared: Prepared) -> Iterator[str]:
         yield from wrapped("", f"works as it is: {wanted}")
         return
     first = prepared.before.first
+    if prepared.outcome is Outcome.MENDED and prepared.before.verdict is Verdict.WORKS:
+        yield from wrapped("", f"works as it is: {wanted}")
+        yield from _made(prepared, "as was asked, made", wanted)
+        return
     word = "unknown" if prepared.outcome is Outcome.UNKNOWN else "fails because of"
     if first is None:
         yield from wrapped("", f"unknown: {_goals(prepared.before)}")
         return
-    _, _, link = first
-    yield from wrapped("", f"{word} {link.node}: {link.needs}")
-    if link.reason:
-        yield from wrapped("  ", link.reason)
+    for steppings, link in _links(prepared.before):
+        on = f"on {steppings} " if steppings else ""
+        yield from wrapped("", f"{on}{word} {link.node}: {link.needs}")
+        if link.reason:
+            yield from wrapped("  ", link.reason)
     yield from wrapped("  ", _goals(prepared.before))
+    if prepared.newer is not None:
+        yield ""
+        yield from _newer(prepared.newer)
     if prepared.outcome is Outcome.MENDED:
         yield ""
-        yield from wrapped("", f"mended with {' and '.join(prepared.record.changes)}")
-        done = "made before, and checked again" if prepared.again else "made, verified and checked"
-        yield from wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
-    elif link.remedy:
+        beside = "without a newer one, " if prepared.newer is not None else ""
+        yield from _made(prepared, f"{beside}mended", wanted)
+        return
+    for link in {link.remedy: link for _, link in _links(prepared.before) if link.remedy}.values():
         yield from wrapped("  ", f"what would help: {link.remedy}")
+
+
+def _made(prepared: Prepared, how: str, wanted: str) -> Iterator[str]:
+    """What was changed, and where the image is."""
+    yield from wrapped("", f"{how} with {' and '.join(prepared.record.changes)}")
+    done = "made before, and checked again" if prepared.again else "made, verified and checked"
+    yield from wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
+
+
+def _newer(newer: Newer) -> Iterator[str]:
+    """A release that has what the image lacks, and the command that prepares it."""
+    has = f"{newer.title} or newer has the mend in its own kernel (Linux {newer.kernel})"
+    yield from wrapped("", f"{has}, by the public history; it is checked before it is flashed:")
+    yield from command_lines(command_of(newer), line_width())
+
+
+def _links(judged: Judged) -> list[tuple[str, Link]]:
+    """What is broken first, on which steppings; they are named where it is not the same on all."""
+    by_link: dict[tuple[str, str, str], tuple[list[str], Link]] = {}
+    for verdicts in judged.boards:
+        first = Judged((verdicts,), judged.wanted).first
+        if first is not None:
+            stepping, _, link = first
+            key = (link.node, link.needs, link.reason)
+            by_link.setdefault(key, ([], link))[0].append(stepping)
+    alike = len(by_link) == 1 and len(next(iter(by_link.values()))[0]) == len(judged.boards)
+    return [("" if alike else " and ".join(steppings), link) for steppings, link in by_link.values()]
 
 
 def _goals(judged: Judged) -> str:
@@ -95,7 +132,8 @@ def _trials(prepared: Prepared, *, explain: bool) -> Iterator[str]:
 
 
 def _cut(text: str) -> str:
-    return text if len(text) <= LINE_WIDTH else f"{text[: LINE_WIDTH - 1]}…"
+    width = line_width()
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _telling(trials: Sequence[Trial]) -> list[Trial]:
@@ -123,8 +161,10 @@ def _beside(prepared: Prepared) -> Iterator[str]:
 
 
 def _flash(prepared: Prepared, *, explain: bool) -> Iterator[str]:
-    yield f"flash it: sudo bootwright flash {shlex.quote(str(prepared.image))} {_CARD}"
-    yield "          (bootwright flash --list names the card)"
+    yield "flash it (bootwright flash --list names the card):"
+    yield from command_lines(
+        shlex.join(["sudo", "bootwright", "flash", str(prepared.image), _CARD]), line_width()
+    )
     yield "then look, after power-on, in this order:"
     for number, sign in enumerate(signs(prepared.preparation, prepared.target.board), 1):
         yield from wrapped(f"  {number}. ", f"{sign.see} ({sign.seconds} s)")
@@ -133,4 +173,6 @@ def _flash(prepared: Prepared, *, explain: bool) -> Iterator[str]:
     if prepared.preparation.then:
         yield from wrapped("     ", prepared.preparation.then.replace("{address}", ADDRESS))
     if prepared.record_path is not None:
-        yield f"whatever comes: bootwright observe --prepared {shlex.quote(str(prepared.record_path))}"
+        yield "whatever comes:"
+        words = ["bootwright", "observe", "--prepared", str(prepared.record_path)]
+        yield from command_lines(shlex.join(words), line_width())

@@ -13,7 +13,7 @@ from bootwright.report.story.causes import RemainingCauses
 from bootwright.report.story.cells import Matrix
 from bootwright.report.story.given import in_short
 from bootwright.report.story.names import cell_words
-from bootwright.report.words import count, listed
+from bootwright.report.words import command_lines, count, line_width, listed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,7 +32,7 @@ MOST_OFFERS = 12
 MOST_CONFIGURATIONS = 4
 MOST_GROUPS = 6
 PLAIN_WIDTH = 110
-"""Columns where the output is no terminal: a log has no width of its own."""
+"""Columns where the output is no terminal and `$COLUMNS` says nothing: a log has no width of its own."""
 
 
 def show(
@@ -43,7 +43,7 @@ def show(
 
     console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH, no_color=True)
+        console = Console(highlight=False, width=line_width(PLAIN_WIDTH), no_color=True)
     if dry_run:
         ahead(investigation, decision, console, runs)
     else:
@@ -92,10 +92,11 @@ def _head(console: Console, text: str) -> None:
 
 
 def _line(console: Console, *fragments: tuple[str, str] | str, indent: int = 2) -> None:
-    """One paragraph, wrapped under itself. Untrusted text goes through Text, never through markup."""
+    """One paragraph, wrapped under itself; nothing for no text. Untrusted text goes through Text."""
     from rich.text import Text
 
-    for line in Text.assemble(*fragments).wrap(console, max(20, console.width - indent)):
+    text = Text.assemble(*fragments)
+    for line in text.wrap(console, max(20, console.width - indent)) if text else ():
         line.rstrip()
         console.print(Text(" " * indent) + line, soft_wrap=True)
 
@@ -117,14 +118,18 @@ def _what_to_do(story: Story, console: Console) -> None:
             what = f"  {answer.what}" if answer.what else ""
             verdict = (in_short(answer), STYLES[answer.verdict])
             _line(console, (answer.name, "bold"), ": ", verdict, (what, "dim"))
+        for command in answer.commands:
+            _line(console, command.lead, indent=4)
+            for line in command_lines(command.command, console.width):
+                console.print(line, style="bold", markup=False, soft_wrap=True)
+            _line(console, command.says, indent=4)
         if answer.use:
-            _line(console, "use ", (cell_words(answer.use), "bold"), indent=4)
+            lead, style = ("with ", "") if answer.commands else ("use ", "bold")
+            _line(console, lead, (cell_words(answer.use), style), indent=4)
         elif answer.cell:
             _line(console, "try ", (cell_words(answer.cell), "bold"), indent=4)
         texts = (answer.ready, answer.says, answer.todo, answer.cost)
         _line(console, " ".join(filter(None, texts)), indent=4)
-        if answer.quicker:
-            _line(console, answer.quicker, indent=4)
 
 
 def _why_not_otherwise(story: Story, console: Console) -> None:
@@ -151,8 +156,7 @@ def _goals(story: Story, console: Console) -> None:
             f" ({goal.basis})" if goal.basis else "",
         )
         for text in (goal.answer, goal.cause, goal.instead):
-            if text:
-                _line(console, text, indent=10)
+            _line(console, text, indent=10)
         for change in goal.corroboration:
             commits = listed([identity for identity, _ in change.commits])
             _line(
@@ -247,14 +251,27 @@ def _cells(matrix: Matrix, console: Console) -> None:
         )
         for row in matrix.rows
     ]
-    for index, name in enumerate(head):
-        cell_words = [word for row in (head, *rows) for word in row[index].split()]
-        table.add_column(Text(name), min_width=min(16, max(map(len, cell_words), default=1)), overflow="fold")
+    columns = [[word for text in column for word in text.split()] for column in zip(head, *rows, strict=True)]
+    widths = [min(16, max(map(len, column), default=1)) for column in columns]
+    if sum(widths) + len(widths) + 1 > console.width:  # then columns would be lost
+        _cells_in_lines(head, rows, console)
+        rows = []
+    for name, width in zip(head, widths, strict=True):
+        table.add_column(Text(name), min_width=width, overflow="fold")
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in row))
-    console.print(Padding(table, (0, 0, 0, 2), expand=False))
+    if rows:
+        console.print(Padding(table, (0, 0, 0, 2), expand=False))
     for text in matrix.outweighed:
         _line(console, text)
+
+
+def _cells_in_lines(head: Sequence[str], rows: Sequence[Sequence[str]], console: Console) -> None:
+    """A paragraph a cell, where the table does not fit."""
+    for row in rows:
+        levels = listed([text for text in row[2:] if text not in {*STYLES, "-", "not known"}])
+        verdicts = [f"{name}: {text}" for name, text in zip(head, row, strict=True) if text in STYLES]
+        _line(console, (row[0], "bold"), f" ({row[1]}): {'; '.join([levels, *verdicts])}")
 
 
 def _predictions(story: Story, console: Console) -> None:
@@ -342,8 +359,7 @@ def _next(story: Story, console: Console) -> None:
     for suggestion in story.tries[:1]:
         _line(console, (cell_words(suggestion.cell), "bold"))
         for text in (suggestion.changes, suggestion.how, suggestion.why):
-            if text:
-                _line(console, text, indent=4)
+            _line(console, text, indent=4)
     if len(story.tries) > 1:
         _line(console, (f"{count(len(story.tries) - 1, 'other experiment')} in the report.", "dim"))
 

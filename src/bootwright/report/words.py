@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import textwrap
 from collections.abc import Sequence
 
@@ -95,15 +96,51 @@ def share(bits: float) -> str:
 
 
 LINE_WIDTH = 100
-"""Columns of a screen of text."""
+"""Columns of a screen of text, where neither the terminal nor `$COLUMNS` says."""
+_LEAST_WIDTH = 40
 
 
-def wrapped(indent: str, text: str) -> list[str]:
-    """Lines of at most `LINE_WIDTH` columns; those after the first stand below the first one's text."""
+def line_width(most: int = LINE_WIDTH) -> int:
+    """Columns that a line of text may have: the terminal's or `$COLUMNS`, at most `most`."""
+    return max(_LEAST_WIDTH, min(shutil.get_terminal_size((most, 24)).columns, most))
+
+
+def command_lines(command: str, width: int, indent: int = 2) -> list[str]:
+    """A command for a reader to copy, broken as a shell takes it where it is longer than `width` columns.
+
+    Only spaces outside of quotes are broken at, before options where that is possible.
+    """
+    if indent + len(command) <= width:
+        return [" " * indent + command]
+    lines = [""]
+    for part in command_parts(command):
+        line = f"{lines[-1]} {part}" if lines[-1] else part
+        hanging = indent + (4 if len(lines) > 1 else 0)
+        if lines[-1] and hanging + len(line) + 2 > width:
+            lines.append(part)
+        else:
+            lines[-1] = line
+    joined = [f"{line} \\" for line in lines[:-1]] + lines[-1:]
+    return [" " * (indent + (4 if number else 0)) + line for number, line in enumerate(joined)]
+
+
+def command_parts(command: str) -> list[str]:
+    """Its words as they are quoted, each option with its value."""
+    parts: list[str] = []
+    for word in re.findall(r"(?:'[^']*'|\"[^\"]*\"|\S)+", command):
+        if parts and re.fullmatch(r"--?[a-z][a-z-]*", parts[-1]) and not word.startswith("-"):
+            parts[-1] = f"{parts[-1]} {word}"
+        else:
+            parts.append(word)
+    return parts
+
+
+def wrapped(indent: str, text: str, most: int = LINE_WIDTH) -> list[str]:
+    """Lines of at most `line_width` columns; those after the first stand below the first one's text."""
     hanging = " " * (len(indent) if indent.strip() else len(indent) + 2)
     return textwrap.wrap(
         text,
-        LINE_WIDTH,
+        line_width(most),
         initial_indent=indent,
         subsequent_indent=hanging,
         break_long_words=False,

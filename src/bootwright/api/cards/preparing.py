@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
+    from bootwright.kernels.model import Listed
     from bootwright.prepare.board_image import Target
     from bootwright.prepare.knowledge import Preparation
     from bootwright.prepare.model import Judged
@@ -80,6 +81,7 @@ class PreparedCard:
             "wanted": list(prepared.target.wanted),
             "before": _judged(prepared.before),
             "after": _judged(prepared.after) if prepared.after is not None else None,
+            "newer": prepared.newer.as_json() if prepared.newer is not None else None,
             "changes": list(record.changes),
             "command": list(prepared.made_by) or None,
             "tried": [trial.as_json() for trial in prepared.trials],
@@ -137,7 +139,7 @@ def prepare(
 
     `what` is a system that is known (`talos`), whose published image of `version` is taken unless `image`
     names one; or the image itself, a file or address. `goals` must work [those that the system cannot do
-    without]. Devicetrees in `dtbs` are tried first; `kernel` is the only other kernel that is tried. Kernels
+    without]. Devicetrees in `dtbs` are tried first; `kernel` is the kernel that the image is to have. Kernels
     that are not here are fetched up to `max_download` MB. `output` is the new image [named after image and
     board, in the current folder]; it is made only where it works, verified and checked as a file, and an
     existing one is replaced only with `force`. Without `change` nothing is made.
@@ -191,13 +193,13 @@ def prepare(
         raise Missing(f"{title} cannot be fetched: {reason}", hint=hint) from error
 
 
-def _resolved(kernel: str | None, archive: str | None, *, offline: bool) -> str | None:
-    """The full name of a kernel of the catalogue; raises `Refused` for one that there is not."""
+def _resolved(kernel: str | None, archive: str | None, *, offline: bool) -> Listed | None:
+    """A kernel of the catalogue; raises `Refused` for one that there is not."""
     from bootwright.kernels.catalogue import open_library
 
     if kernel is None:
         return None
-    return open_library(archive=archive, offline=offline).resolve(kernel).name
+    return open_library(archive=archive, offline=offline).resolve(kernel)
 
 
 def _source(

@@ -114,7 +114,7 @@ class Assessor:
             decided=ended
             or not (open_tasks or waiting or cells)
             or (bool(closed) and len(closed) == len(decision.answers)),
-            decision=_in_words(decision, taken),
+            decision=_in_words(self._plan, decision, taken),
             tasks=[self._row(task, held[task.id], states[task.id], situation) for task in self._plan.task],
             points=[
                 PointRow(
@@ -290,14 +290,16 @@ def _condition(when: When) -> str:
     return f"{when.priority or f'task {when.task}'} {when.its}"
 
 
-def _in_words(decision: Decision, taken: Sequence[DecisionPoint]) -> list[str]:
+def _in_words(plan: Plan, decision: Decision, taken: Sequence[DecisionPoint]) -> list[str]:
     words = []
     for answer in decision.answers:
         of = f"{named(answer.given)}: " if answer.given else ""
         if answer.best is not None and answer.verdict is Verdict.WORKS:
             release = f" ({answer.best.release})" if answer.best.release else ""
             levels = ", ".join(
-                f"{name} {level}" for name, level in answer.best.factors.items() if name not in answer.given
+                f"{name} {plan.word(name, level)}"
+                for name, level in answer.best.factors.items()
+                if name not in answer.given
             )
             seen = {"bench": "seen to work on a board"}.get(
                 answer.best.source, f"{answer.best.source} to work"

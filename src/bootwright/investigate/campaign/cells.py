@@ -17,11 +17,11 @@ from bootwright.investigate.campaign.model import CellRow
 from bootwright.investigate.campaign.situation import Means, Situation
 from bootwright.investigate.campaign.told import Told
 from bootwright.investigate.decision.decide import Decision
-from bootwright.investigate.decision.next_steps import experiment_of, hours_of
-from bootwright.investigate.plans.given import Given, silicon, text
+from bootwright.investigate.plans.given import Given, text
 from bootwright.investigate.plans.plan import Plan, covers
-from bootwright.investigate.plans.runs import Candidate
+from bootwright.investigate.plans.runs import at_hand
 from bootwright.investigate.plans.tasks import Task
+from bootwright.investigate.plans.ways import experiment_of, filled, hours_of, made
 from bootwright.investigate.running.investigation import Investigation
 
 _ODD = re.compile(r"[^A-Za-z0-9.+-]+")
@@ -148,7 +148,7 @@ def _promise(investigation: Investigation, outcome: str, values: Values) -> tupl
     """Sorts cells for a trial: thought to work, then unknown, then thought to fail; cheap ones first."""
     known = known_of(investigation, outcome, values)
     seen = known.by is not None and known.by.source is Source.BENCH
-    hours, _ = hours_of(investigation.plan, values)
+    hours, _ = hours_of(investigation.plan, values, investigation.kernels)
     if seen or hours is None:
         return (_DEAREST, 0.0)
     order = {Verdict.WORKS: 0.0, Verdict.UNKNOWN: 0.1, Verdict.FAILS: 0.2}
@@ -157,7 +157,7 @@ def _promise(investigation: Investigation, outcome: str, values: Values) -> tupl
 
 def _row(situation: Situation, name: str, wanted: _Wanted, means: Means) -> CellRow:
     plan, investigation = situation.plan, situation.investigation
-    hours, because = hours_of(plan, wanted.values)
+    hours, because = hours_of(plan, wanted.values, investigation.kernels)
     experiment = experiment_of(plan, wanted.values)
     commands, lacks = _commands(plan, wanted, name, means)
     return CellRow(
@@ -185,43 +185,32 @@ def _expected(investigation: Investigation, goal: str, values: Values) -> str:
 
 
 def _commands(plan: Plan, wanted: _Wanted, name: str, means: Means) -> tuple[list[str], str]:
-    """What to do for a cell, in order, and what is missing to have its image made."""
-    card = f"cards/{name}.raw"
+    """What to do for a cell, in order, and what is missing to have its image made.
+
+    There is one way to its image: made of the one that the user gave, else the release that has it, else made
+    of one that the user has. `prepare` prints how to flash what it found or made.
+    """
+    observe = ["bootwright", "observe", name, *(["--run", means.run] if means.run else []), "--log", "LOG"]
     release = plan.release_of(wanted.values)
-    making = making_words(plan, wanted.values, evolve(means, image=means.image or "IMAGE"), card)
-    commands, lacks = [], ""
-    if making is not None:
-        commands.append(shlex.join(["bootwright", *making]))
-        lacks = "" if means.image else "an image to make it from: --image FILE"
-    elif release is None:
+    get = filled(plan, release.get, wanted.given, {}) if release is not None else []
+    image = means.image or "IMAGE"
+    making = making_words(plan, wanted.values, wanted.given, evolve(means, image=image), f"{name}.raw")
+    lacks = ""
+    first = get if get and not means.image else making or get
+    if making and first is making and not means.image:
+        lacks = "an image to make it from: --image FILE"
+    elif not making and release is None:
         lacks = "the plan knows no command that makes it: build it yourself"
-    if release is not None and plan.released is not None:
-        part = silicon(plan, wanted.given)
-        board = f" --board {part.board.id} --stepping {part.stepping.name}" if part is not None else ""
-        version = release.name.split()[-1]
-        commands.append(f"bootwright prepare {plan.released.system} --version {version}{board} -o {card}")
-    commands += [f"bootwright flash {card} DEVICE", f"bootwright observe {name} --log LOG"]
-    return commands, lacks
+    return [shlex.join(words) for words in (first, observe) if words], lacks
 
 
-def making_words(plan: Plan, values: Values, means: Means, card: str | Path) -> list[str] | None:
-    """The command, without `bootwright`, that makes a cell's image; None where the plan knows none."""
-    experiment = experiment_of(plan, values)
-    for making in experiment.making if experiment is not None else ():
-        if not covers(making.factors, values):
-            continue
-        kernel = next((kernel.name for kernel in means.kernels if _is_kernel(plan, kernel, values)), None)
-        if kernel is None:
-            continue
-        standing = {"IMAGE": means.image, "KERNEL": kernel, "CELL": str(card)}
-        return [standing.get(word, word) for word in shlex.split(making.step)][1:]
-    return None
-
-
-def _is_kernel(plan: Plan, kernel: Candidate, values: Values) -> bool:
-    return all(
-        values.get(name) == (kernel.fact(factor.fact),) for name, factor in plan.factor.items() if factor.fact
-    )
+def making_words(plan: Plan, values: Values, given: Given, means: Means, card: str | Path) -> list[str]:
+    """The command that makes a cell's image; nothing where the plan knows none."""
+    making = made(plan, values, at_hand(plan, means.kernels))
+    if making is None:
+        return []
+    standing = {"IMAGE": means.image, "KERNEL": making.kernel, "CELL": str(card)}
+    return filled(plan, making.making.step, given, standing)
 
 
 def counts_of(answers: Iterable[Told]) -> dict[str, dict[str, int]]:

@@ -33,3 +33,5 @@ class Means:
     kernels: tuple[Candidate, ...] = ()
     image: str = ""
     """The image that they are made from; empty where the user gave none."""
+    run: str = ""
+    """The run's folder, where it is not the one that a plan's run has by itself."""

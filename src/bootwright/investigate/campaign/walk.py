@@ -5,6 +5,8 @@ Each turn begins with what people have told by then; it ends when nothing is lef
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from attrs import evolve, frozen
 
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.run_folder import Store
+from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.campaign.assess import Assessor
 from bootwright.investigate.campaign.cells import making_words
@@ -87,7 +90,9 @@ class Walker:
         have = {name: path for name, path in placeholders.items() if path}
         have["RUN"] = str(self.store.folder)
         steps = Steps(self.store, have, self.progress)
-        means = Means(self.kernels, self.options.image)
+        usual = Path("out") / Path(self.options.plan_from or self.plan.name).stem
+        run = "" if self.store.folder == usual else str(self.store.folder)
+        means = Means(self.kernels, self.options.image, run)
         assessor = Assessor(
             self.plan,
             steps,
@@ -120,7 +125,7 @@ class Walker:
     def _with_cards(self, campaign: Campaign, steps: Steps, means: Means) -> Campaign:
         """The best cells with their images made, where there is an image to make them from.
 
-        `image swap` verifies and checks what it writes before that has its name; what it refuses is said.
+        `prepare` verifies and checks what it writes before that has its name; what it refuses is said.
         """
         if not means.image:
             return campaign
@@ -129,23 +134,49 @@ class Walker:
         for cell in campaign.cells:
             values = {name: (level,) for name, level in cell.factors.items()}
             card = self.store.folder / CARDS / f"{cell.name}.raw"
-            words = making_words(self.plan, values, means, card)
-            if words is None or left <= 0:
+            given = {name: cell.factors[name] for name in self.plan.given if name in cell.factors}
+            words = making_words(self.plan, values, given, means, card)
+            if not words or left <= 0:
                 made.append(cell)
                 continue
             left -= 1
-            made.append(self._with_card(cell, card, words, steps))
+            made.append(self._with_card(cell, card, words[1:], steps))
         return evolve(campaign, cells=made)
 
     def _with_card(self, cell: CellRow, card: Path, words: Sequence[str], steps: Steps) -> CellRow:
+        image: Path | str = card
         if not card.exists():
             card.parent.mkdir(parents=True, exist_ok=True)
             result = steps.run_words(words)
-            if result.status != 0 or not card.exists():
-                lines = [line for line in result.output.splitlines() if line.startswith("bootwright:")]
-                reason = " ".join(lines[-1:] or ["no reason was given"])
+            if result.status == 0 and not card.exists() and _is_as_it_is(card, self.options.image):
+                image = self.options.image
+            elif result.status != 0 or not card.exists():
+                reason = _reason(result.output)
                 self.progress.note(f"{cell.name}: no image: {reason}")
-                return evolve(cell, lacks=f"it was not made: {reason[:300]}")
-        commands = [command for command in cell.commands if " flash " in command or " observe " in command]
-        commands = [command.replace(f"{CARDS}/{cell.name}.raw", str(card)) for command in commands]
-        return evolve(cell, image=str(card), lacks="", commands=commands)
+                making = shlex.join(["bootwright", *words[:1]])
+                left = [command for command in cell.commands if not command.startswith(f"{making} ")]
+                return evolve(cell, lacks=f"it was not made: {reason[:300]}", commands=left)
+        observe = [command for command in cell.commands if " observe " in command]
+        flash = shlex.join(["bootwright", "flash", str(image), "DEVICE"])
+        return evolve(cell, image=str(image), lacks="", commands=[flash, *observe])
+
+
+def _is_as_it_is(card: Path, image: str) -> bool:
+    """Whether `prepare` found that the image that was given needs no change for a cell.
+
+    It then keeps the record of that image under the new one's name.
+    """
+    record = card.with_name(f"{card.name}.prepared.json")
+    try:
+        document = json.loads(record.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and document.get("image") == image
+
+
+def _reason(output: str) -> str:
+    """Why a command made no image, in what it printed: its error, or the verdict that it came to."""
+    lines = output.splitlines()
+    errors = [line for line in lines if line.startswith("bootwright:")]
+    verdicts = [line for line in lines if line.startswith(tuple(Verdict))]
+    return (errors[-1:] or verdicts[:1] or ["no reason was given"])[0]

@@ -18,9 +18,10 @@ from bootwright.investigate.decision.given import Answer, answers, goal_at
 from bootwright.investigate.decision.next_steps import NextStep, next_step
 from bootwright.investigate.decision.reports import ReportAnswer, explain_reports
 from bootwright.investigate.decision.single_changes import SingleChange, seen_working, single_changes
-from bootwright.investigate.plans.changes import Change, corroborating
+from bootwright.investigate.plans.changes import corroborating
 from bootwright.investigate.plans.given import text
 from bootwright.investigate.running.investigation import Investigation
+from bootwright.kernels.changes import Change
 
 
 @frozen
@@ -64,7 +65,8 @@ def decide(investigation: Investigation) -> Decision:
     configuration = dict(investigation.plan.wanted) if investigation.plan else {}
     for goal in goals:
         configuration |= goal.needs
-    steps = tuple(next_step(investigation.plan, choice) for choice in investigation.bench[:4])
+    plan, kernels = investigation.plan, investigation.kernels
+    steps = tuple(next_step(plan, choice, kernels) for choice in investigation.bench[:4])
     return Decision(
         verdict=worst(answer.verdict for answer in made),
         configuration=configuration,

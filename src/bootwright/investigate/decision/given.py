@@ -15,46 +15,17 @@ from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.choose import Choice, Trial
 from bootwright.investigate.analysis.known import Known, known_at, source_of
 from bootwright.investigate.analysis.observations import Source, Values
-from bootwright.investigate.decision.next_steps import NextStep, hours_of, next_step
+from bootwright.investigate.decision.configurations import Configuration, History, Way, ways_to
+from bootwright.investigate.decision.next_steps import NextStep, next_step
 from bootwright.investigate.decision.single_changes import Pair, SingleChange, pairs, seen_working
-from bootwright.investigate.plans.changes import Change, explaining
+from bootwright.investigate.plans.changes import explaining
 from bootwright.investigate.plans.given import Given, fits, text
+from bootwright.investigate.plans.ways import hours_of
 from bootwright.investigate.running.investigation import Investigation
+from bootwright.kernels.changes import Change
 
 MOST = 12
 """Configurations that are listed of an answer."""
-
-
-@frozen
-class Configuration:
-    """A whole cell in which every goal works, as far as is known."""
-
-    factors: Mapping[str, str]
-    basis: Mapping[str, str]
-    """Goal → `cell-7 (predicted)` where it was seen there, or the rule that says it works there."""
-    source: str
-    """How it is known: the weakest kind that any goal rests on."""
-    hours: float | None
-    """What trying it on a board takes; None where the plan does not say."""
-    because: tuple[str, ...]
-    """Why it takes longer than the experiment's least."""
-    seen: bool
-    """A goal was seen to work just there; else rules say all of it."""
-    release: str
-    """What comes with such a kernel ready made; empty where the plan knows of nothing."""
-
-
-@frozen
-class History:
-    """An upstream change whose symptom was seen with a given value; it decided nothing."""
-
-    change: Change
-    release: str
-    """The first release that has it and is else like the best configuration, or empty."""
-    level: str
-    """Of the change's factor, in that release."""
-    hours: float | None
-    """What trying that release on a board takes."""
 
 
 @frozen
@@ -81,6 +52,8 @@ class Answer:
     history: tuple[History, ...] = ()
     next: NextStep | None = None
     """What to do on a board with this value: to see it work, or to learn most."""
+    ways: tuple[Way, ...] = ()
+    """Commands that lead there, the first one for somebody who has nothing yet."""
 
     @property
     def best(self) -> Configuration | None:
@@ -120,6 +93,7 @@ def _answer(investigation: Investigation, given: Given, goals: Mapping[str, Verd
     else:
         verdict = Verdict.FAILS if exhausted else Verdict.UNKNOWN
     best = works[0] if works and verdict is Verdict.WORKS else None
+    history = _history(investigation, given, best)
     return Answer(
         given=given,
         verdict=verdict,
@@ -129,8 +103,9 @@ def _answer(investigation: Investigation, given: Given, goals: Mapping[str, Verd
         tried=tried,
         exhausted=exhausted,
         changes=_changes(investigation, given, best),
-        history=_history(investigation, given, best),
+        history=history,
         next=_next(investigation, given, best, exhausted=exhausted),
+        ways=ways_to(investigation, given, best, history) if best is not None else (),
     )
 
 
@@ -231,7 +206,7 @@ def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configura
             else:
                 basis[goal] = "it never failed in what was seen"
         else:
-            hours, because = hours_of(investigation.plan, values)
+            hours, because = hours_of(investigation.plan, values, investigation.kernels)
             factors = {name: levels[0] for name, levels in values.items()}
             release = investigation.plan.release_of(values) if investigation.plan else None
             configurations.append(
@@ -251,6 +226,7 @@ def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configura
         key=lambda made: (
             -order.index(made.source),
             made.hours if made.hours is not None else float("inf"),
+            not made.release,
             not made.seen,
         ),
     )[:MOST]
@@ -298,12 +274,13 @@ def _released(investigation: Investigation, change: Change, best: Configuration 
     """The first release with a change, else like the best configuration."""
     plan = investigation.plan
     for release in plan.release if plan is not None and best is not None else ():
-        if best is None or not _has(change, release.factors):
+        if best is None or not release.to_be_had or not _has(change, release.factors):
             continue
         factors = {**best.factors, change.factor: release.factors[change.factor]}
         values = {name: (level,) for name, level in factors.items()}
         if release.has(values):
-            return History(change, release.name, factors[change.factor], hours_of(plan, values)[0])
+            hours, _ = hours_of(plan, values, investigation.kernels)
+            return History(change, release.name, factors[change.factor], hours)
     return History(change, "", "", None)
 
 
@@ -316,15 +293,15 @@ def _next(
         return None
     if best is not None:
         values = {name: (level,) for name, level in best.factors.items()}
-        hours, _ = hours_of(plan, values)
+        hours, _ = hours_of(plan, values, investigation.kernels)
         if hours is None:
             return None
         views = tuple((goal, values) for goal in investigation.goals)
         trial = Trial("", views, hours * 3600)
-        return next_step(plan, Choice(trial, 0.0, {}))
+        return next_step(plan, Choice(trial, 0.0, {}), investigation.kernels)
     for choice in investigation.bench:
         if _is_at(investigation, choice.trial.views[0][1], given):
-            return next_step(plan, choice)
+            return next_step(plan, choice, investigation.kernels)
     return None
 
 

@@ -1,4 +1,4 @@
-"""Upstream changes that are known (`data/changes/`), to corroborate what boots have shown.
+"""Upstream changes that are known, to corroborate what boots have shown.
 
 They never decide anything: a change is named only when a threshold that boots found lies where the change
 went in, and the calls that failed below it are the ones the change is about.
@@ -9,54 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
-from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.judge import Judgement
 from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.plans.plan import Belief, covers
-
-
-@frozen
-class Commit:
-    """An upstream commit."""
-
-    id: str
-    title: str
-
-
-@frozen
-class Reference:
-    """Where it can be read."""
-
-    title: str
-    url: str
-
-
-@frozen
-class Change:
-    """A change of behaviour between two versions of something."""
-
-    what: str
-    before: str
-    first_in: str
-    factor: str
-    symptom: dict[str, str]
-    """`call` and `errno` of what failed before it, or the `hazard` that a prediction ran into."""
-    also_in: list[str] = field(factory=list)
-    """The first version of each older series that has it too (stable releases)."""
-    commit: list[Commit] = field(factory=list)
-    source: list[Reference] = field(factory=list)
-
-    def is_in(self, version: Version) -> bool:
-        """Whether a version has the change."""
-        first = Version.parse(self.first_in)
-        older = [parsed for text in self.also_in if (parsed := Version.parse(text)) is not None]
-        return (first is not None and version >= first) or any(
-            version.series() == earlier.series() and version >= earlier for earlier in older
-        )
+from bootwright.kernels.changes import CHANGES, Change
 
 
 @frozen
@@ -68,9 +28,6 @@ class Remark:
     """The version from which the belief has things work."""
     agrees: bool
     """That version has the change."""
-
-
-CHANGES = Kind("changes", "an upstream change", Change)
 
 
 def corroborating(judgement: Judgement, observations: Sequence[Observation]) -> list[Change]:

@@ -30,6 +30,8 @@ class PlanFactor:
     given: list[str] = field(factory=list)
     """The levels that a person may have and cannot choose (a board, its revision, what is plugged in); naming
     them makes the factor a given one. The others, such as a machine that stands in, are nobody's."""
+    words: dict[str, str] = field(factory=dict)
+    """Level → what a person is told to use, where the level stands for more than itself."""
 
 
 @frozen
@@ -109,7 +111,7 @@ class Dearer:
     factors: dict[str, str | list[str]] = field(factory=dict)
     """Empty for every cell."""
     unreleased: bool = False
-    """Only cells that no release of the plan has."""
+    """Only cells that no release of the plan has, and that nothing makes."""
 
 
 @frozen
@@ -120,7 +122,9 @@ class Release:
     factors: dict[str, str]
     source: str = ""
     get: str = ""
-    """The command that gets it; empty where none is known."""
+    """The command that gets it; empty where none is known. BOARD and STEPPING in it stand for the board's."""
+    to_be_had: bool = True
+    """Whether there is one for the plan's boards: what was only reported is never advised."""
 
     def has(self, values: Values) -> bool:
         """Whether a cell has all its levels."""
@@ -139,7 +143,9 @@ class Released:
     factors: dict[str, str] = field(factory=dict)
     """The levels that all of them have."""
     get: str = ""
-    """The command that gets one, with `{version}` in it."""
+    """The command that gets one, with `{version}` in it, and BOARD and STEPPING for the board's."""
+    to_be_had_since: Version | None = None
+    """The first that there is for the plan's boards; None for all."""
 
     def covers(self, version: Version) -> bool:
         """Whether a version is one of those."""
@@ -163,6 +169,7 @@ class Released:
             self.factors | {factor: known.tells(release, what) for factor, what in self.told.items()},
             known.tag.format(version=release.version),
             self.get.replace("{version}", str(release.version)),
+            self.to_be_had_since is None or release.version >= self.to_be_had_since,
         )
 
 
@@ -189,10 +196,12 @@ class Making:
     """How the image for a cell of the bench is made, from one that the user has."""
 
     step: str
-    """A command of this program; IMAGE, KERNEL (the catalogue's name) and CELL (the new image) stand for what
-    differs."""
+    """A command of this program; IMAGE, KERNEL (the catalogue's name), BOARD, STEPPING and CELL (the new
+    image) stand for what differs."""
     factors: dict[str, str | list[str]] = field(factory=dict)
     """The cells it is for; empty for every cell."""
+    note: str = ""
+    """What a person should know of such an image."""
 
 
 @frozen
@@ -292,16 +301,13 @@ class Plan:
 
     def release_of(self, values: Values) -> Release | None:
         """The first release that a cell can be had with."""
-        return next((release for release in self.release if release.has(values)), None)
+        had = (release for release in self.release if release.to_be_had and release.has(values))
+        return next(had, None)
 
-    def dearer(self, experiment: Experiment, values: Values) -> list[Dearer]:
-        """The rules by which trying a cell takes longer than the experiment's `hours`."""
-        unreleased = self.release_of(values) is None
-        return [
-            rule
-            for rule in experiment.dearer
-            if covers(rule.factors, values) and (unreleased or not rule.unreleased)
-        ]
+    def word(self, factor: str, level: str) -> str:
+        """What a person reads for a level."""
+        known = self.factor.get(factor)
+        return known.words.get(level, level) if known is not None else level
 
     def why_impossible(self, values: Values) -> str | None:
         """The reason why a cell cannot exist, or None where the plan knows of none."""

@@ -12,6 +12,7 @@ from bootwright.foundation.errors import Refused
 from bootwright.investigate.analysis.choose import Trial
 from bootwright.investigate.analysis.observations import Values
 from bootwright.investigate.plans.plan import Devicetree, Experiment, Plan
+from bootwright.investigate.plans.ways import AtHand, dearer
 
 MAX_BENCH_CELLS = 20_000
 
@@ -120,7 +121,19 @@ def kernel_values(plan: Plan, experiment: Experiment, kernel: Candidate) -> dict
     return values
 
 
-def bench_runs(plan: Plan) -> list[Run]:
+def at_hand(plan: Plan, kernels: Sequence[Candidate]) -> tuple[AtHand, ...]:
+    """The kernels that can be put into an image: those whose modules can be had."""
+    return tuple(
+        AtHand(
+            kernel.name,
+            {name: kernel.fact(factor.fact) for name, factor in plan.factor.items() if factor.fact},
+        )
+        for kernel in kernels
+        if kernel.whole_size or not kernel.image_size
+    )
+
+
+def bench_runs(plan: Plan, kernels: Sequence[AtHand] = ()) -> list[Run]:
     """Every cell that a person could try on a board; raises `Refused` when they are too many."""
     runs = []
     for experiment in plan.experiment:
@@ -142,7 +155,7 @@ def bench_runs(plan: Plan) -> list[Run]:
                 continue
             identity = f"{experiment.name}/{'/'.join(levels)}"
             views = tuple((outcome, values) for outcome in experiment.outcomes)
-            more = sum(rule.hours for rule in plan.dearer(experiment, values))
+            more = sum(rule.hours for rule in dearer(plan, experiment, values, kernels))
             trial = Trial(identity, views, (experiment.hours + more) * 3600)
             runs.append(Run(identity, experiment, None, values, trial))
     return runs

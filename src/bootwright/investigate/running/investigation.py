@@ -15,6 +15,7 @@ from bootwright.investigate.analysis.observations import Observation, outcome_na
 from bootwright.investigate.plans.given import Given
 from bootwright.investigate.plans.plan import Plan
 from bootwright.investigate.plans.runs import Run
+from bootwright.investigate.plans.ways import AtHand
 from bootwright.investigate.running.execute import Done
 
 
@@ -66,6 +67,8 @@ class Investigation:
     left_out: Mapping[str, str] = field(factory=dict)
     """Goal → the run that would tell more of it, were more to be fetched."""
     notes: tuple[str, ...] = field(default=())
+    kernels: tuple[AtHand, ...] = ()
+    """Those that can be put into an image; of recorded cells, those that were looked at."""
 
     def counting(self, outcome: str) -> tuple[Observation, ...]:
         """The observations that count for an outcome: without those set aside, or of a flaky cell."""
@@ -115,4 +118,17 @@ def look(
         aliases=find_aliases(space.factors, began),
         aliases_left=find_aliases(space.factors, observations),
         judgements={name: judge(space, observations, name, plan.wanted if plan else {}) for name in outcomes},
+        kernels=_looked_at(plan, observations) if plan else (),
     )
+
+
+def _looked_at(plan: Plan, observations: Sequence[Observation]) -> tuple[AtHand, ...]:
+    """The kernels of the catalogue that observations were made with."""
+    facts = [name for name, factor in plan.factor.items() if factor.fact]
+    levels: dict[str, dict[str, str]] = {}
+    for observation in observations:
+        name = observation.evidence.get("kernel")
+        known = {fact: level for fact in facts if (level := observation.level(fact)) is not None}
+        if isinstance(name, str) and len(known) == len(facts):
+            levels.setdefault(name, known)
+    return tuple(AtHand(name, known) for name, known in levels.items())

@@ -25,7 +25,7 @@ from bootwright.investigate.analysis.noise import NoisyBeliefs, doubt
 from bootwright.investigate.analysis.observations import Observation
 from bootwright.investigate.plans.given import Given, given_values
 from bootwright.investigate.plans.plan import Plan
-from bootwright.investigate.plans.runs import Candidate, Run, bench_runs, kernel_runs
+from bootwright.investigate.plans.runs import Candidate, Run, at_hand, bench_runs, kernel_runs
 from bootwright.investigate.running.candidates import resolver
 from bootwright.investigate.running.costs import bytes_more, count_boots, fetched, too_large
 from bootwright.investigate.running.execute import Done, Executor, observe, runnable
@@ -81,7 +81,8 @@ class Loop:
         self.space = CauseSpace(factors_of(plan, self.began, kernels), noise)
         outcomes = {*plan.goals, *plan.sides}
         self.runs, self.notes = runnable(kernel_runs(plan, kernels, resolver(kernels), outcomes.__contains__))
-        self.bench = bench_runs(plan)
+        self.kernels = at_hand(plan, kernels)
+        self.bench = bench_runs(plan, self.kernels)
         self._chooser = Chooser(self.space, [run.trial for run in self.runs])
         self._by_id = {run.id: run for run in self.runs}
         self._given_first = GivenFirst(self.space, plan, self.runs, self.given)
@@ -161,6 +162,7 @@ class Loop:
             notes=tuple(notes) or tuple(self.notes),
             offered=tuple(self._offered(observations, steps, wanted)),
             bench_trials=tuple(run.trial for run in self.bench),
+            kernels=(*self.kernels, *investigation.kernels),
             bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
         )
 

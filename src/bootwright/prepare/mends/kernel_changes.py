@@ -53,12 +53,24 @@ class Catalogue:
 
     named_trees: tuple[Path, ...] = ()
     """Devicetrees, or folders of them, that the user named."""
-    only_kernel: str | None = None
-    """The one kernel that is to be tried, where the user names it."""
+    named_kernel: Listed | None = None
+    """The kernel that the image is to have, where the user names one."""
     max_download: int = 0
     """Bytes that may be fetched, all kernels together."""
     archive: str | None = None
     offline: bool = False
+
+    @property
+    def only_kernel(self) -> str | None:
+        """The one kernel that anything is taken from; None for all."""
+        return self.named_kernel.name if self.named_kernel is not None else None
+
+    def is_named(self, kernel: Kernel | None) -> bool:
+        """Whether an image's kernel is of the version and page size of the one that was named, if one was."""
+        named = self.named_kernel
+        if named is None:
+            return True
+        return kernel is not None and (kernel.version, kernel.page_size) == (named.version, named.page_size)
 
     @cached_property
     def here(self) -> tuple[Kernel, ...]:
@@ -115,6 +127,8 @@ def devicetree_changes(image: BoardImage, setup: Setup, catalogue: Catalogue) ->
         (cost_of(MendKind.DEVICETREE), False, trees) for trees in named_trees(image, catalogue)
     ]
     for kernel in catalogue.here:
+        if catalogue.only_kernel not in {None, kernel.name}:
+            continue
         trees = trees_of(image, kernel)
         if trees is not None:
             before = own.version if own is not None else None
@@ -262,11 +276,13 @@ def fetchable(setup: Setup, catalogue: Catalogue, listed: Sequence[Listed]) -> l
     fitting = [
         kernel
         for kernel in listed
-        if kernel.page_size == pages
-        and kernel.modules_bytes
+        if kernel.modules_bytes
         and not kernel.modules_cached
-        and variant_of(kernel.name) is None
-        and catalogue.only_kernel in {None, kernel.name}
+        and (
+            kernel.name == catalogue.only_kernel
+            if catalogue.only_kernel is not None
+            else kernel.page_size == pages and variant_of(kernel.name) is None
+        )
     ]
     fitting.sort(key=lambda kernel: kernel.version, reverse=True)
     if own is None:

@@ -128,7 +128,7 @@ def all_of(mends: Sequence[Mend]) -> Mend:
     """Several changes of one kind as one, to find out whether any of them matters."""
     kind = mends[0].kind
     what = "lines of config.txt" if kind is MendKind.CONFIG_TXT else "kernel arguments"
-    title = mends[0].title if len(mends) == 1 else f"{len(mends)} {what} changed"
+    title = mends[0].title if len(mends) == 1 else f"any of {len(mends)} known changes of {what}"
 
     def apply(before: Setup) -> Setup:
         return reduce(lambda setup, mend: mend.apply(setup), mends, before)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.analysis.observations import Source
+from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.decide import Decision, GoalResult
 from bootwright.investigate.decision.given import goal_at
 from bootwright.investigate.decision.single_changes import SingleChange
-from bootwright.investigate.plans.changes import Change
 from bootwright.investigate.running.investigation import Investigation
+from bootwright.kernels.changes import Change
 from bootwright.report.story.names import Names, value
 from bootwright.report.words import clean, count, listed, sentence
 
@@ -171,10 +171,21 @@ def _where_it_works(investigation: Investigation, outcome: str) -> str:
         if observation.outcomes.get(outcome) is Verdict.WORKS
         and all(observation.level(factor) == level for factor, level in wanted.items())
     ]
+    works = [observation for observation in works if not _is_of_others(investigation, observation)] or works
     best = max((observation.source for observation in works), default=Source.REPORTED)
     cells = listed([clean(observation.id, 60) for observation in works if observation.source is best])
     word = {Source.PREDICTED: "Predicted", Source.REPORTED: "Reported"}.get(best, "Seen")
     return f"{word} to work in {cells}{', not run on a board' if best is Source.PREDICTED else ''}."
+
+
+def _is_of_others(investigation: Investigation, observation: Observation) -> bool:
+    """Whether a cell has what was not asked about, such as another board; a stand-in stands for all."""
+    plan = investigation.plan
+    return plan is not None and any(
+        level in plan.factor[name].given and level not in {given.get(name) for given in investigation.given}
+        for name in investigation.given[0]
+        for level in [observation.level(name)]
+    )
 
 
 def _missing(investigation: Investigation, outcome: str, names: Names) -> str:

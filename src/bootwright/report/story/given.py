@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.decision.configurations import Configuration, History, Way
 from bootwright.investigate.decision.decide import Decision
-from bootwright.investigate.decision.given import Answer, Configuration, History
+from bootwright.investigate.decision.given import Answer
 from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.given import Given, Silicon, silicon
-from bootwright.investigate.plans.plan import Release
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names, value
 from bootwright.report.story.reports import reason
@@ -45,6 +45,17 @@ class Working:
 
 
 @frozen
+class Command:
+    """A command that a reader can give."""
+
+    lead: str
+    """What is said before it: that it is an alternative, or needs an image; or empty."""
+    command: str
+    says: str
+    """What it brings, and how that is known; or empty."""
+
+
+@frozen
 class WhatToDo:
     """The answer for one given value."""
 
@@ -57,6 +68,8 @@ class WhatToDo:
     """How it is known where it works: `reported`, `predicted`, `emulated`, `bench`; else empty."""
     use: Cell
     """What to choose; empty where nothing is known to work."""
+    commands: tuple[Command, ...]
+    """What leads there, the first one for a reader who has nothing yet."""
     ready: str
     """What that can be had with ready made; or empty."""
     says: str
@@ -64,8 +77,6 @@ class WhatToDo:
     todo: str
     """What to do on the board; or empty."""
     cost: str
-    quicker: str
-    """What the public history says should work as well and takes less time to try; or empty."""
     why: tuple[str, ...]
     """Why not otherwise: what fails with this value where one free factor differs; of a value with which
     nothing is known to work, why its cells fail."""
@@ -100,11 +111,11 @@ def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> W
         verdict=str(answer.verdict),
         source=best.source if best else "",
         use=_cell(investigation, best.factors, names, without=answer.given) if best else (),
-        ready=_ready_made(investigation, best, answer.given, names) if best else "",
+        commands=tuple(_commands(answer, names)),
+        ready=_ready_made(investigation, best, answer.given, names) if best and not answer.ways else "",
         says=HOW_KNOWN[best.source] if best else _says(answer, names),
         todo=sentence(clean(step.how, 600)) if step else "",
         cost=sentence(cost),
-        quicker=_quicker(answer, best, investigation.plan.release if investigation.plan else (), names),
         why=tuple(_fails_with(investigation, change, names) for change in answer.changes)
         if best
         else _reasons(investigation, answer),
@@ -139,7 +150,7 @@ def _cell(
     investigation: Investigation, factors: Mapping[str, str], names: Names, without: Mapping[str, str] = {}
 ) -> Cell:
     return tuple(
-        (names.factor(factor.name), clean(factors[factor.name], 120))
+        (names.factor(factor.name), names.level(factor.name, factors[factor.name]))
         for factor in investigation.factors
         if factor.name in factors and factor.name not in without
     )
@@ -196,27 +207,32 @@ def _ready_made(investigation: Investigation, best: Configuration, given: Given,
         )
     ]
     rest = f"; choose beside it {listed(beside)}" if beside else ""
-    return f"Ready made, in its own build: {clean(release.name, 120)}{rest}.{_get(release)}"
+    return f"Ready made, in its own build: {clean(release.name, 120)}{rest}."
 
 
-def _get(release: Release | None) -> str:
-    """How a release is got, as a sentence of its own; empty where the plan does not say."""
-    return f" Get it: `{clean(release.get, 200)}`" if release is not None and release.get else ""
+def _commands(answer: Answer, names: Names) -> Iterator[Command]:
+    """The ways to the best configuration, as alternatives."""
+    for number, way in enumerate(answer.ways):
+        lead = "" if way.release else "with an image that you have (IMAGE):"
+        if number:
+            lead = f"or {lead or 'else:'}"
+        yield Command(capital(lead), clean(way.command, 400), _brings(answer, way, names))
 
 
-def _quicker(answer: Answer, best: Configuration | None, releases: Sequence[Release], names: Names) -> str:
-    """A release that by the public history alone should work as well, and takes less time to try."""
-    for known in answer.history:
-        if best is None or not known.release or known.hours is None:
-            continue
-        if best.hours is None or known.hours < best.hours:
-            level = f"{names.factor(known.change.factor)} {clean(known.level, 80)}"
-            return (
-                f"Quicker to try, about {seconds(known.hours * 3600)}: {clean(known.release, 120)} "
-                f"({level}, else the same). That rests on the public history; no run here shows it."
-                f"{_get(next((release for release in releases if release.name == known.release), None))}"
-            )
-    return ""
+def _brings(answer: Answer, way: Way, names: Names) -> str:
+    """What a way has that the best configuration has not, and how that is known."""
+    if way.source != "history":
+        return sentence(clean(way.note, 300))
+    levels = [
+        f"{names.factor(name)} {names.level(name, level)}"
+        for name, level in way.factors.items()
+        if answer.best is not None and answer.best.factors.get(name) != level
+    ]
+    hours = f" About {seconds(way.hours * 3600)}." if way.hours is not None else ""
+    return (
+        f"{clean(way.release, 120)}: {listed(levels)}, else as below. By the public history that works; "
+        f"no run here shows it.{hours}"
+    )
 
 
 def _working(investigation: Investigation, made: Configuration, names: Names) -> Working:

@@ -16,7 +16,7 @@ class Names:
     def __init__(self, investigation: Investigation) -> None:
         self._factors = {factor.name: clean(factor.title, 80) for factor in investigation.factors}
         self._known = {factor.name: factor for factor in investigation.factors}
-        plan = investigation.plan
+        self._plan = plan = investigation.plan
         self._outcomes = {
             name: clean((plan.outcome[name].label if plan and name in plan.outcome else "") or name, 120)
             for name in investigation.outcomes
@@ -29,6 +29,10 @@ class Names:
     def factors(self, names: Iterable[str]) -> list[str]:
         """The labels of several, in the order given."""
         return [self.factor(name) for name in names]
+
+    def level(self, factor: str, level: str) -> str:
+        """A level as a person is told to use it."""
+        return clean(self._plan.word(factor, level) if self._plan else level, 120)
 
     def outcome(self, name: str) -> str:
         """`Ethernet comes up`, or the name where the plan gives no label."""

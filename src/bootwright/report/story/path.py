@@ -184,7 +184,7 @@ def _try(investigation: Investigation, step: NextStep, names: Names) -> Try:
         if name in investigation.judgements
     )
     return Try(
-        cell=tuple((names.factor(name), clean(level, 120)) for name, level in step.factors.items()),
+        cell=tuple((names.factor(name), names.level(name, level)) for name, level in step.factors.items()),
         outcomes=outcomes,
         bits=step.bits,
         why=capital(

@@ -88,7 +88,7 @@ def _setting(
         )
         return "needed", clean(changing[0].to_level, 120), why
     if factor in wanted:
-        return "wanted", clean(wanted[factor], 120), "What you asked for."
+        return "wanted", names.level(factor, wanted[factor]), "What you asked for."
     if free:
         why = f"No effect on {_quoted(free, names)}. {pending}".strip()
         if pending:

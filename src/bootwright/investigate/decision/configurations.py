@@ -1,0 +1,93 @@
+"""A configuration that works, what the public history adds to it, and the commands that lead there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from bootwright.investigate.plans.given import Given
+from bootwright.investigate.plans.ways import filled, made
+from bootwright.investigate.running.investigation import Investigation
+from bootwright.kernels.changes import Change
+
+
+@frozen
+class Configuration:
+    """A whole cell in which every goal works, as far as is known."""
+
+    factors: Mapping[str, str]
+    basis: Mapping[str, str]
+    """Goal → `cell-7 (predicted)` where it was seen there, or the rule that says it works there."""
+    source: str
+    """How it is known: the weakest kind that any goal rests on."""
+    hours: float | None
+    """What trying it on a board takes; None where the plan does not say."""
+    because: tuple[str, ...]
+    """Why it takes longer than the experiment's least."""
+    seen: bool
+    """A goal was seen to work just there; else rules say all of it."""
+    release: str
+    """What comes with such a kernel ready made; empty where the plan knows of nothing."""
+
+
+@frozen
+class History:
+    """An upstream change whose symptom was seen with a given value; it decided nothing."""
+
+    change: Change
+    release: str
+    """The first release that has it and is else like the best configuration, or empty."""
+    level: str
+    """Of the change's factor, in that release."""
+    hours: float | None
+    """What trying that release on a board takes."""
+
+
+@frozen
+class Way:
+    """A command that a person can give to have what the answer says."""
+
+    command: str
+    """IMAGE in it stands for an image that the user has."""
+    release: str
+    """What it fetches ready made; empty where it makes an image of another."""
+    factors: Mapping[str, str]
+    source: str
+    """How it is known that this works: as `Configuration.source`, or `history` for the public one alone."""
+    hours: float | None
+    note: str = ""
+
+
+def ways_to(
+    investigation: Investigation, given: Given, best: Configuration, history: tuple[History, ...]
+) -> tuple[Way, ...]:
+    """The release that has the best configuration; else one that by the history should, and what makes it.
+
+    Nothing where the plan knows no command.
+    """
+    plan = investigation.plan
+    if plan is None:
+        return ()
+    releases = {release.name: release for release in plan.release if release.get}
+    ready = [(best.release, best.factors, best.source, best.hours)]
+    ready += [
+        (known.release, {**best.factors, known.change.factor: known.level}, "history", known.hours)
+        for known in history
+    ]
+    ways = [
+        Way(shlex.join(words), name, factors, source, hours)
+        for name, factors, source, hours in ready
+        if name in releases and (words := filled(plan, releases[name].get, given, {}))
+    ]
+    values = {name: (level,) for name, level in best.factors.items()}
+    making = made(plan, values, investigation.kernels)
+    if making is not None and not best.release:
+        new = "_".join(re.sub(r"[^A-Za-z0-9.+-]+", "-", level) for level in given.values()) or "new"
+        standing = {"KERNEL": making.kernel, "CELL": f"{new}.raw"}
+        words = filled(plan, making.making.step, given, standing)
+        note = making.making.note
+        ways += [Way(shlex.join(words), "", best.factors, best.source, best.hours, note)] if words else []
+    return tuple(ways)
