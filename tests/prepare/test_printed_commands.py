@@ -20,16 +20,16 @@ LOG = """\
 
 def commands(lines: Iterable[str]) -> list[str]:
     """The commands that stand on lines of their own, those that go on below put together."""
-    found: list[str] = []
+    whole: list[str] = []
     goes_on = False
     for line in lines:
         text = line.strip()
         if goes_on:
-            found[-1] += f" {text.removesuffix(chr(92)).strip()}"
+            whole[-1] += f" {text.removesuffix(chr(92)).strip()}"
         elif text.startswith("bootwright "):
-            found.append(text.removesuffix("\\").strip())
+            whole.append(text.removesuffix("\\").strip())
         goes_on = (goes_on or text.startswith("bootwright ")) and text.endswith("\\")
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(whole))
 
 
 def carry_out(command: str, standing: dict[str, str]) -> None:
@@ -63,9 +63,9 @@ def test_every_printed_command_is_carried_out(
     assert commands(screen)[0].startswith(
         f"bootwright prepare talos --version {version} --board raspberrypi-5"
     )
-    told = [*screen, *answer.stdout.partition("In short")[2].splitlines()]
-    assert "Talos version 1.12" in " ".join(told)
-    assert "1.12.1 " not in " ".join([*told, ""])
+    said = [*screen, *answer.stdout.partition("In short")[2].splitlines()]
+    assert "Talos version 1.12" in " ".join(said)
+    assert "1.12.1 " not in " ".join([*said, ""])
     shown = in_process("status", PLAN)
     lines = [*answer.stdout.splitlines(), *shown.stdout.splitlines()]
     assert [line for line in lines if len(line) > COLUMNS] == []

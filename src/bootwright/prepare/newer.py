@@ -10,9 +10,10 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.kernels.changes import CHANGES, Change
-from bootwright.kernels.releases import RELEASES, Release
+from bootwright.kernels.releases import RELEASES, Release, Releases
 from bootwright.predict.model import GoalVerdict
 from bootwright.prepare.board_image import Target
+from bootwright.prepare.factory.known import Subject, by_versions
 from bootwright.prepare.knowledge import Preparation
 from bootwright.prepare.model import Judged
 from bootwright.prepare.published import published
@@ -57,8 +58,8 @@ def newer_release(
     later = [release for release in system.releases if release.version > own]
     later.sort(key=lambda release: release.version.series() != own.series())
     for release in later if lacking else ():
-        if all(change.is_in(release.kernel) for change in lacking) and _is_published(
-            preparation, target, release
+        if all(change.is_in(release.kernel) for change in lacking) and _is_for(
+            preparation, target, system, release
         ):
             number = str(release.version)
             words = ("bootwright", "prepare", preparation.id, "--version", number, *target.words)
@@ -92,9 +93,12 @@ def _explaining(goal: GoalVerdict, kernel: Version) -> Change | None:
     return None
 
 
-def _is_published(preparation: Preparation, target: Target, release: Release) -> bool:
+def _is_for(preparation: Preparation, target: Target, system: Releases, release: Release) -> bool:
+    """Whether a release has an image for the board, of which nothing is known to fail by its versions."""
     try:
-        published(preparation, target.board, str(release.version))
+        overlay = published(preparation, target.board, str(release.version)).overlay
     except Refused:
         return False
-    return True
+    image = overlay.image.rpartition("/")[2]
+    subject = Subject(system.title, target.board, target.stepping, image, (overlay,), system, at_hand=False)
+    return all(remark.verdict is not Verdict.FAILS for remark in by_versions(subject, release.version))

@@ -230,7 +230,7 @@ def _brings(answer: Answer, way: Way, names: Names) -> str:
     ]
     hours = f" About {seconds(way.hours * 3600)}." if way.hours is not None else ""
     return (
-        f"{clean(way.release, 120)}: {listed(levels)}, else as below. By the public history that works; "
+        f"{clean(way.release, 120)}: {listed(levels)}, else as below. By the public history it has the mend; "
         f"no run here shows it.{hours}"
     )
 
