@@ -206,6 +206,56 @@ def test_a_configuration_counts_where_the_image_cannot_be_read(tmp_path: Path) -
     assert "CONFIG_MISC_RP1 is not set" in text
 
 
+def cut(before: str) -> Change:
+    """A file that ends before an option, as a broken download does."""
+
+    def change(text: str) -> str:
+        assert f"\n{before}=" in text
+        return text[: text.index(f"\n{before}=") + 1]
+
+    return change
+
+
+def minimal(text: str) -> str:
+    """As `make savedefconfig` leaves it, with the head of the whole one."""
+    kept = r"# Linux/.*|CONFIG_(?:ARM64|ARM64_4K_PAGES|MISC_RP1|MACB)=.*|# CONFIG_MACB is not set"
+    return "".join(f"{line}\n" for line in text.splitlines() if re.fullmatch(kept, line))
+
+
+@pytest.mark.download
+@pytest.mark.parametrize("goal", ["ethernet", "console", "storage"])
+@pytest.mark.parametrize("change", [cut("CONFIG_MISC_RP1"), cut("CONFIG_PCI"), minimal])
+def test_what_a_configuration_ends_before_is_unknown(change: Change, goal: str, tmp_path: Path) -> None:
+    path = config(tmp_path, change)
+    assert not read_kernel_config(FileBytes(path)).whole
+    arguments = ("--config", str(path), *PI5[:2], "--goal", goal, *PI5[4:])
+    status, text = check(str(dtb_for(kernel(OWN), "raspberrypi-5")), *arguments, "--json")
+    broken = json.loads(text)["goals"][goal]["first_broken"]
+    assert status == 3
+    assert broken["reason"].startswith("config-arm64 is no whole configuration, and says nothing of CONFIG_")
+    assert broken["remedy"].startswith("give the whole one")
+    # With the kernel itself, its tables say what the file does not.
+    assert check(OWN, *arguments)[0] == 0
+
+
+@pytest.mark.download
+def test_what_a_cut_configuration_says_is_off_is_off(tmp_path: Path) -> None:
+    path = config(tmp_path, off("CONFIG_MACB"), minimal)
+    status, text = check(OWN, "--config", str(path), *PI5)
+    assert status == 1
+    assert "CONFIG_MACB is not set" in text
+
+
+@pytest.mark.download
+def test_a_clock_whose_boot_code_is_left_out_is_mended_by_its_option(tmp_path: Path) -> None:
+    path = config(tmp_path, off("CONFIG_COMMON_CLK"))
+    arguments = ("--config", str(path), *PI5[:2], "--goal", "storage", *PI5[4:])
+    status, text = check(str(dtb_for(kernel(OWN), "raspberrypi-5")), *arguments, "--json")
+    broken = json.loads(text)["goals"]["storage"]["first_broken"]
+    assert status == 1
+    assert broken["remedy"] == "set CONFIG_COMMON_CLK=y"
+
+
 @pytest.mark.download
 def test_what_a_configuration_builds_in_is_built_in(tmp_path: Path) -> None:
     path = config(tmp_path, lambda text: text.replace("CONFIG_BCM2712_MIP=m", "CONFIG_BCM2712_MIP=y"))

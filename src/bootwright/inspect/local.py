@@ -132,7 +132,10 @@ def _kernel_files(boot: Boot) -> Iterator[tuple[str, ByteSource]]:
     yield "boot/vmlinuz", boot.kernel.source
     release = str(boot.kernel.fact("release") or "unknown")
     if boot.config is not None and isinstance(boot.config.detail, KernelConfig):
-        yield f"boot/config-{_plain(release, boot.config)}", Bytes(_text(boot.config.detail), "config")
+        yield (
+            f"boot/config-{_plain(release, boot.config)}",
+            Bytes(boot.config.detail.text().encode(), "config"),
+        )
     known: set[str] = set()
     for item in boot.module_trees:
         tree, files = item.detail, item.files
@@ -167,12 +170,6 @@ def _plain(name: str, item: Item) -> str:
     if "/" in name or name in {"", ".", ".."} or "\0" in name:
         raise Malformed(item.origin.where, None, "a name without '/'", repr(name[:80]))
     return name
-
-
-def _text(config: KernelConfig) -> bytes:
-    lines = [f"{name}={value}" for name, value in config.options.items()]
-    lines += [f"# {name} is not set" for name in sorted(config.unset)]
-    return ("\n".join(lines) + "\n").encode()
 
 
 def _write(source: ByteSource, path: Path) -> None:

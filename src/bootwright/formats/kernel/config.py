@@ -14,6 +14,7 @@ from attrs import field, frozen
 from bootwright.formats.sources.bytesource import ByteSource, Part
 from bootwright.formats.sources.streams import CHUNK, Decompressed, SourceStream, compression, everything
 from bootwright.foundation.errors import Malformed
+from bootwright.foundation.versions import Version
 
 _START = b"IKCFG_ST"
 _END = b"IKCFG_ED"
@@ -21,7 +22,10 @@ _MOST = 16 << 20
 _SET = re.compile(r"(CONFIG_[A-Za-z0-9_]+)=(.*)")
 _UNSET = re.compile(r"# (CONFIG_[A-Za-z0-9_]+) is not set")
 # scripts/kconfig/confdata.c conf_write: "# " rootmenu.prompt, which is in Kconfig of the source tree.
-_HEAD = re.compile(r"# Linux/(\w+) (\S+) Kernel Configuration")
+_HEAD = re.compile(r"^# Linux/(\w+) (\S+) Kernel Configuration$", re.M)
+# Every architecture's last menu (lib/Kconfig.debug), closed like every menu since Linux 5.2 (confdata.c).
+_LAST = "# end of Kernel hacking"
+_CLOSES_MENUS = Version.from_toml("5.2")
 _PAGES = {"CONFIG_ARM64_4K_PAGES": 4096, "CONFIG_ARM64_16K_PAGES": 16384, "CONFIG_ARM64_64K_PAGES": 65536}
 
 
@@ -32,16 +36,30 @@ class KernelConfig:
     options: Mapping[str, str] = field(repr=False)
     """Name (with `CONFIG_`) → `y`, `m`, a number, or a string without its quotes. Unset ones are absent."""
     unset: frozenset[str] = field(repr=False)
-    """Options the file names as not set; an option in neither is unknown to that kernel."""
+    """Options the file names as not set; an option in neither is unknown to that kernel, or lacks what it
+    depends on, where the file is `whole`."""
     origin: str
     arch: str | None = None
     """As the head of the file says it: `arm64`; None where it does not."""
     version: str | None = None
     """The kernel's, as the head of the file says it: `6.18.15`."""
+    whole: bool = True
+    """Whether all options are in it: see `is_whole`."""
 
     def value(self, name: str) -> str | None:
         """`y`, `m`, a number or a string; None where the option is not set or does not exist."""
         return self.options.get(name)
+
+    def says(self, name: str) -> str | None:
+        """As `value`, with `n` for an option that is off; None where the file ends before it."""
+        value = self.options.get(name)
+        return value if value is not None else "n" if self.whole or name in self.unset else None
+
+    def text(self) -> str:
+        """The configuration as a file, without its comments."""
+        lines = [f"{name}={value}" for name, value in self.options.items()]
+        lines += [f"# {name} is not set" for name in sorted(self.unset)]
+        return "\n".join([*lines, *([_LAST] if self.whole else [])]) + "\n"
 
     @property
     def page_size(self) -> int | None:
@@ -50,6 +68,30 @@ class KernelConfig:
         if shift in {"12", "14", "16"}:
             return 1 << int(shift)
         return next((size for name, size in _PAGES.items() if self.options.get(name) == "y"), None)
+
+
+def is_whole(text: str) -> bool:
+    """Whether the text of a configuration has all options: nothing is cut off its end, and it is not one of
+    those that only name what differs from the defaults (`make savedefconfig`)."""
+    if f"\n{_LAST}" in text:
+        return True
+    head = _HEAD.search(text)
+    version = Version.parse(head[2]) if head is not None else None
+    return version is not None and version < _CLOSES_MENUS
+
+
+def said_in(text: str, name: str) -> str | None:
+    """What `KernelConfig.says` would, of a configuration's text that begins with an empty line: a check asks
+    for a few of 10,000 options."""
+    at = text.find(f"\n{name}=")
+    if at < 0:
+        return "n" if is_off_in(text, name) or is_whole(text) else None
+    return _plain(text[at + 1 :].partition("\n")[0].partition("=")[2].strip()) or "n"
+
+
+def is_off_in(text: str, name: str) -> bool:
+    """Whether the same says that an option is not set."""
+    return f"\n# {name} is not set\n" in text
 
 
 def read_kernel_config(source: ByteSource) -> KernelConfig:
@@ -86,6 +128,7 @@ def read_kernel_config(source: ByteSource) -> KernelConfig:
         origin=source.name,
         arch=head[1] if head else None,
         version=head[2] if head else None,
+        whole=is_whole(text),
     )
 
 

@@ -102,9 +102,7 @@ def _config_file(boot: Boot, digest: str) -> Path | None:
     config = boot.config.detail if boot.config is not None else None
     if not isinstance(config, KernelConfig):
         return None
-    lines = [f"{name}={value}" for name, value in config.options.items()]
-    lines += [f"# {name} is not set" for name in sorted(config.unset)]
-    text = "\n".join(lines) + "\n"
+    text = config.text()
     key = hashlib.sha256(f"{digest}\n{text}".encode()).hexdigest()
     return GIVEN_CONFIGS.kept(key, text.encode)
 

@@ -13,7 +13,7 @@ from attrs import Attribute, define, evolve, field
 from bootwright.formats.devicetree.fdt import Node
 from bootwright.formats.kernel.built_in import BuiltIn, Driver, EarlyEntry
 from bootwright.formats.kernel.built_in_store import read_once
-from bootwright.formats.kernel.config import KernelConfig, read_kernel_config
+from bootwright.formats.kernel.config import KernelConfig, is_off_in, read_kernel_config, said_in
 from bootwright.formats.modules.modprobe_config import Directive, ModprobeConfig
 from bootwright.formats.modules.module_facts import module_name
 from bootwright.formats.modules.module_index import ModuleIndex
@@ -203,6 +203,10 @@ class KernelFacts:
         """Why a device has no driver though the match tables may have one; None where they say all."""
         return None
 
+    def withheld_early(self, node: Node) -> Link | None:  # noqa: ARG002 - the same
+        """Why boot code does not, or may not, set a node up though an early table names it, or None."""
+        return None
+
     def module_calls(self, module: str) -> tuple[str, ...]:
         """What a module calls of the driver core, itself or through the modules it depends on."""
         return self.modules.calls(module) if self.modules is not None else ()
@@ -308,23 +312,16 @@ class KernelFacts:
         return read_kernel_config(FileBytes(self.config_file)) if self.config_file is not None else None
 
     def option(self, name: str) -> str | None:
-        """A configuration option's value: `y`, `m`, a number, a string, `n` for off; None if unknown."""
+        """An option's value: `y`, `m`, a number, a string, `n` for off; None where that is not said."""
         if "config" not in self.__dict__ and self._config_text is not None:
-            # A line of the file: a check asks for a few of 10,000 options.
-            at = self._config_text.find(f"\n{name}=")
-            if at < 0:
-                return "n"
-            line = self._config_text[at + 1 :].partition("\n")[0]
-            return line.partition("=")[2].strip().strip('"') or "n"
-        if self.config is None:
-            return None
-        return self.config.value(name) or "n"
+            return said_in(self._config_text, name)
+        return self.config.says(name) if self.config is not None else None
 
     def is_off(self, name: str) -> bool:
         """Whether the configuration says that an option is not set; an option it does not name may have
         another name in this version, or lack what it depends on."""
         if "config" not in self.__dict__ and self._config_text is not None:
-            return f"\n# {name} is not set\n" in self._config_text
+            return is_off_in(self._config_text, name)
         return self.config is not None and name in self.config.unset
 
     @cached_property

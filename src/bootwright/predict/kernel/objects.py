@@ -18,7 +18,7 @@ from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import key, written
 from bootwright.foundation.versions import Version
 
-_ORDER = "nmy"
+_ORDER = "n?my"
 
 
 @frozen
@@ -31,7 +31,7 @@ class Way:
     """Options that decide which parts are in it."""
 
     def state(self, config: KernelConfig) -> str:
-        """`y`, `m` or `n` with that configuration."""
+        """`y`, `m` or `n` with that configuration, `?` where it ends before one of the options."""
         return min((_value(config, name) for name in self.needs), key=_ORDER.index, default="y")
 
 
@@ -44,7 +44,7 @@ class Rule:
     ways: tuple[Way, ...]
 
     def state(self, config: KernelConfig) -> str:
-        """`y`, `m` or `n` with that configuration."""
+        """`y`, `m` or `n` with that configuration, `?` where it ends before an option that decides."""
         return max((way.state(config) for way in self.ways), key=_ORDER.index)
 
     def off(self, config: KernelConfig) -> tuple[str, ...]:
@@ -52,15 +52,20 @@ class Rule:
         lacking = [tuple(name for name in way.needs if _value(config, name) == "n") for way in self.ways]
         return min(lacking, key=len)
 
+    def unsaid(self, config: KernelConfig) -> tuple[str, ...]:
+        """The options that decide whether it is built, and that the configuration ends before."""
+        names = dict.fromkeys(name for way in self.ways for name in way.needs)
+        return tuple(name for name in names if _value(config, name) == "?")
+
     def lost_parts(self, config: KernelConfig, other: KernelConfig) -> tuple[str, ...]:
         """Options of its parts that are on in the other configuration and off in this one."""
         names = dict.fromkeys(name for way in self.ways for name in way.parts)
-        return tuple(name for name in names if _value(other, name) != "n" and _value(config, name) == "n")
+        return tuple(name for name in names if _value(other, name) != "n" and _value(config, name) in "n?")
 
 
 def _value(config: KernelConfig, name: str) -> str:
-    value = config.value(name)
-    return value if value in {"y", "m"} else "n"
+    value = config.says(name)
+    return "?" if value is None else value if value in {"y", "m"} else "n"
 
 
 def _in_order(series: Iterable[str]) -> tuple[str, ...]:
@@ -120,9 +125,10 @@ class Objects:
     def sets_up(self, compatible: str, version: Version, config: KernelConfig) -> bool | None:
         """Whether such nodes are set up at boot with that configuration; None where that is not known."""
         known = self.early_rules(compatible, version)
-        if any(rule.state(config) == "y" for rule in known):
+        states = {rule.state(config) for rule in known}
+        if "y" in states:
             return True
-        return False if known and len(known) == len(self.early[compatible]) else None
+        return False if known and "?" not in states and len(known) == len(self.early[compatible]) else None
 
     def early_rules(self, compatible: str, version: Version) -> tuple[Rule, ...]:
         """How the objects are built that set such nodes up at boot, of those where that is known."""

@@ -63,8 +63,16 @@ class ConfiguredKernel(KernelFacts):
         return {
             compatible: entry
             for compatible, entry in self.tables.early.items()
-            if objects().sets_up(compatible, version, self.said) is not False
+            if self._may_set_up(compatible, version)
         }
+
+    def _may_set_up(self, compatible: str, version: Version) -> bool:
+        """Whether it does, as far as the configuration says; where it ends before that, by the tables of the
+        kernel itself."""
+        said = objects().sets_up(compatible, version, self.said)
+        if said is not None or not self.alone:
+            return said is not False
+        return not any(rule.unsaid(self.said) for rule in objects().early_rules(compatible, version))
 
     def _look_up(self, compatible: str) -> list[Candidate]:
         index = self.tables.modules
@@ -125,14 +133,16 @@ class ConfiguredKernel(KernelFacts):
             candidate, rule = known[0]
             what = f"{candidate.module or candidate.driver} ({rule.path}), the driver for {names},"
             return self._left_out(node, rule, what, "y, or =m with the module installed")
-        early = self._left_out_early(node)
-        if early is not None and not dropped:
-            return self._left_out(node, early, f"{early.path}, which sets {names} up at boot,", "y")
+        early = self.withheld_early(node) if not dropped else None
+        if early is not None:
+            return early
         if dropped:
-            driver, reason = next(
-                (candidate.driver, reason) for candidate, reason in dropped if isinstance(reason, str)
+            candidate, reason = next(
+                (candidate, reason) for candidate, reason in dropped if isinstance(reason, str)
             )
-            return self._unknown(node, f"{reason} {driver}, the driver for {names}, is not known")
+            whole = f"{reason} {candidate.driver}, the driver for {names},"
+            cut = reason.startswith(self._ends)
+            return self._cut_short(node, whole) if cut else self._unknown(node, f"{whole} is not known")
         if not self.alone:
             return None
         arrival = knowledge().arrival(node.compatible)
@@ -149,13 +159,20 @@ class ConfiguredKernel(KernelFacts):
             node, f"{self.tables.name}, by whose drivers the configuration is read, has none for {names}"
         )
 
-    def _left_out_early(self, node: Node) -> Rule | None:
-        """The object that would set a node up at boot and is not built."""
+    def withheld_early(self, node: Node) -> Link | None:
+        """See `KernelFacts`."""
         version = self.tables.version
         if version is None:
             return None
         left_out = (name for name in node.compatible if name in self.tables.early and name not in self.early)
-        return next((rule for name in left_out for rule in objects().early_rules(name, version)), None)
+        rules = [rule for name in left_out for rule in objects().early_rules(name, version)]
+        if not rules:
+            return None
+        rule = next((rule for rule in rules if rule.state(self.said) == "?"), rules[0])
+        what = f"{rule.path}, which sets {', '.join(node.compatible)} up at boot,"
+        if rule.state(self.said) == "?":
+            return self._cut_short(node, f"{self._ends_before(rule)}: whether {what} is built")
+        return self._left_out(node, rule, what, "y")
 
     def _left_out(self, node: Node, rule: Rule, what: str, value: str) -> Link:
         off = rule.off(self.said)
@@ -170,9 +187,20 @@ class ConfiguredKernel(KernelFacts):
             remedy=f"set {options}={value}",
         )
 
-    def _unknown(self, node: Node, reason: str) -> Link:
+    def _unknown(self, node: Node, reason: str, remedy: str = "give the kernel itself") -> Link:
         where = Evidence(self.said.origin, f"match tables of {self.tables.name}")
-        return Link(node.path, "driver", Answer.UNKNOWN, where, reason, remedy="give the kernel itself")
+        return Link(node.path, "driver", Answer.UNKNOWN, where, reason, remedy=remedy)
+
+    @property
+    def _ends(self) -> str:
+        return f"{Path(self.said.origin).name} is no whole configuration, and says nothing of"
+
+    def _ends_before(self, rule: Rule) -> str:
+        return f"{self._ends} {' and '.join(rule.unsaid(self.said))}"
+
+    def _cut_short(self, node: Node, reason: str) -> Link:
+        whole = "give the whole one: the .config of the build, /boot/config-… or /proc/config.gz"
+        return self._unknown(node, f"{reason} is not known", whole)
 
     def _built_in(self, modalias: str) -> tuple[str, ...]:
         index = self.tables.modules
@@ -212,6 +240,8 @@ class ConfiguredKernel(KernelFacts):
         """Why the rule does not say whether the driver is built, up to the driver's name; empty: it does."""
         if rule is None:
             return "which option builds"
+        if rule.state(self.said) == "?":
+            return f"{self._ends_before(rule)}: whether it builds"
         if not self.alone or rule.state(self.said) == "n":
             return ""
         other = self.tables.config

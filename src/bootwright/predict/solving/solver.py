@@ -200,6 +200,10 @@ class Solver:
         if provider is None:
             if need.kind in _DISPENSABLE or need.kind == "interrupts":
                 return None, self._link(site, need, Answer.YES, "not a device")
+            early = self._kernel.withheld_early(supplier)
+            if early is not None:
+                own = self._link(site, need, early.answer, early.because.rule, early.reason)
+                return None, evolve(own, because=early.because, remedy=early.remedy)
             return None, self._link(
                 site,
                 need,
