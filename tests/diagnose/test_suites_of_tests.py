@@ -36,6 +36,15 @@ def test_what_no_test_wants_counts_all_the_same(suite: str) -> None:
     )
 
 
+READ_ERROR = "[   {0}.100000] I/O error, dev sdb, sector 8 op 0x0:(READ) flags 0x0 phys_seg 1 prio class 0\n"
+
+
+@pytest.mark.parametrize(("when", "expected"), [(62, Outcome.BOOT_OK), (40, Outcome.DEGRADED)])
+def test_a_suite_provokes_what_comes_after_it_began(when: int, expected: Outcome) -> None:
+    lines = {61: f"[   61.100000] {SUITES[0]}\n", when: READ_ERROR.format(when)}
+    assert diagnosed(START + "".join(lines[second] for second in sorted(lines))).outcome is expected
+
+
 def test_without_a_suite_a_damaged_file_system_is_one() -> None:
     assert diagnosed(START + DAMAGED.format("00000")).outcome is Outcome.DEGRADED
 

@@ -190,3 +190,15 @@ def test_a_crash_long_after_the_start_is_one_in_every_boot_of_a_file() -> None:
     )
     assert diagnosed(boot).outcome is Outcome.DEGRADED
     assert diagnosed(boot * 2).outcome is Outcome.DEGRADED
+
+
+def test_an_unknown_system_says_that_it_is_ready() -> None:
+    text = "FLASH: example\nDHCP:   [  OK  ]\n---System Ready---\nETH3: 100MB (100Base-TX Full Duplex)\n"
+    assert diagnosed(text).outcome is Outcome.BOOT_OK
+
+
+def test_what_a_loader_said_is_no_drivers_error() -> None:
+    """It has the form of a driver's message, and some driver has the same words."""
+    loader = "U-Boot 2024.01 (Jan 01 2024 - 00:00:00 +0000)\nmmc read: Invalid size\nmmc read: Invalid size\n"
+    kernel = "Starting kernel ...\n[    0.000000] Linux version 6.6.0 (a@b) #1\n[    2.000000] Run /init\nx login: \n"
+    assert diagnosed(loader + kernel).outcome is Outcome.BOOT_OK

@@ -110,7 +110,11 @@ class DeviceErrors:
     def tell(self, state: BootState) -> None:
         """Let the state know which devices fail."""
         state.tallies.pop(FAILING, None)
+        # What a loader said before is of no driver of the kernel's.
+        begun, _ = state.stage_lines.get("kernel", (0, 0))
         for errors in self._errors.values():
+            if errors.last < begun:
+                continue
             again = errors.count >= _AGAIN
             silent = self._last_line - errors.last
             final = silent <= _AT_END if errors.by_name else silent >= _STILL or state.rank >= _INIT

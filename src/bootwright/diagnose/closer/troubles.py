@@ -107,7 +107,10 @@ class DeviceTroubles:
         if not self._stories:
             return
         known = known_shapes(state)
+        begun, _ = state.stage_lines.get("kernel", (0, 0))
         for device, story in self._stories.items():
+            if story.last.line < begun:
+                continue
             unknown = [shape for shape in story.times if shape not in known]
             if unknown:
                 self._tell_one(state, device, story, unknown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from math import inf
 
 from attrs import evolve, frozen
 
@@ -198,7 +199,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         return []
     groups: dict[tuple[Severity, int, str], list[Held]] = {}
     cases: dict[tuple[Severity, int, str], Case | None] = {}
-    provoked = boot.rank >= _INIT and not boot.tallies.keys().isdisjoint(signature.provoked_by)
+    provoked_from = _provoked_from(signature, boot)
     for place, held in enumerate(hold(signature.rule, boot)):
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
@@ -215,7 +216,7 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
             severity = after_ready
         if signature.open_end and boot.watched and severity is Severity.INFO:
             severity = Severity.FATAL
-        if provoked and severity.rank < Severity.INFO.rank:
+        if held.first_line > provoked_from and severity.rank < Severity.INFO.rank:
             severity = Severity.INFO
         if severity.rank < signature.severity.rank:
             # What makes it worse belongs to its proof.
@@ -230,6 +231,16 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
     return [
         _finding(signature, _Group(key[0], cases[key], tuple(group)), around) for key, group in groups.items()
     ]
+
+
+def _provoked_from(signature: Signature, boot: BootState) -> float:
+    """The line from which on the signature's events are provoked on purpose; infinite where nothing does."""
+    lines = (
+        tally.first[0].line
+        for event in signature.provoked_by
+        for tally in boot.tallies.get(event, {}).values()
+    )
+    return min(lines, default=inf)
 
 
 def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:

@@ -182,7 +182,7 @@ class Signature:
     needs: tuple[str, ...] = ()
     """Components of which one must have shown itself."""
     provoked_by: tuple[str, ...] = field(default=(), kw_only=True)
-    """Events of what provokes it on purpose once programs run (a suite of tests): worth knowing then."""
+    """Events of what provokes it on purpose (a suite of tests): what comes later is worth knowing."""
     ends_boot: bool = False
     """Nothing of the boot comes after it: what is seen later did not lead to it."""
     report: bool = False
