@@ -49,7 +49,10 @@ def boards() -> Iterator[str]:
                 f"`{name}`",
                 f"[{table['name']}]({table['source']})",
                 _codes(table["compatible"]),
-                "; ".join(f"{row['name']}: `{row['dtb']}`" for row in table["stepping"]),
+                "; ".join(
+                    f"{row['name']}: `{row['dtb']}`" if len(table["stepping"]) > 1 else f"`{row['dtb']}`"
+                    for row in table["stepping"]
+                ),
                 ", ".join(sorted(table["goal"])),
             )
             for name, table in _tables("boards")

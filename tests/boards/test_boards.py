@@ -141,3 +141,11 @@ def test_a_revision_code_says_whose_it_is() -> None:
     assert (board.id, stepping) == ("raspberrypi-5", "d0")
     with pytest.raises(Refused, match="one board's"):
         asked_boards((), revision="d0")
+
+
+def test_the_only_stepping_of_a_board_is_not_named() -> None:
+    """`any` of "Orange Pi 5 any" tells nobody anything."""
+    for known in boards():
+        names = {known.called(stepping.name) for stepping in known.steppings}
+        assert len(names) == len(known.steppings)
+        assert (names == {known.name}) is (len(known.steppings) == 1)

@@ -77,6 +77,12 @@ def test_a_board_with_a_file_is_shown_with_where_its_goals_are(dtb: Path) -> Non
     assert "bcm2712-d-rpi-5-b.dtb" in text
 
 
+def test_the_only_stepping_of_a_board_is_shown_without_a_name(dtb: Path) -> None:
+    shown = run("show", "rock-5b").stdout
+    assert "any" not in shown.split()
+    assert "rk3588-rock-5b.dtb" in shown
+
+
 def test_a_devicetree_without_a_file_is_shown_and_its_file_written_and_used(
     dtb: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

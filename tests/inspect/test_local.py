@@ -18,7 +18,7 @@ from bootwright import api
 from bootwright.cli.main import main
 from bootwright.formats.sources.url import open_url
 from bootwright.foundation.errors import Missing, Refused
-from bootwright.foundation.progress import Silent
+from bootwright.foundation.progress import Lines, Silent
 from bootwright.images.parts.kernel_part import kernel_files
 from bootwright.inspect.explore import Explorer
 from bootwright.inspect.facts import ItemKind
@@ -212,6 +212,22 @@ def test_a_disk_image_of_a_web_server_is_fetched_once(
     assert handler.sent < len(data) * (1.01 if ranges else 2.1)
     with pytest.raises(Missing, match="404"):
         local_image(f"{url}/other.img")
+
+
+def test_a_server_that_says_nothing_of_changes_is_noted(
+    server: tuple[str, type[Ranges]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, handler = server
+    handler.etag = ""
+    data = os.urandom(1_000_000)
+    (tmp_path / "www/disk.img").write_bytes(data)
+    for number in range(1, 3):
+        assert open_url(f"{url}/disk.img", progress=Lines()).read(0, len(data)) == data
+        assert handler.sent > len(data) * number
+    assert capsys.readouterr().err.count("no ETag") == 2
+    handler.etag = '"one"'
+    open_url(f"{url}/disk.img", progress=Lines())
+    assert "no ETag" not in capsys.readouterr().err
 
 
 def test_what_was_read_of_an_image_is_not_fetched_again_with_the_whole(

@@ -39,6 +39,10 @@ class Find:
             )
 
 
+ONLY = "any"
+"""What the stepping of a board is called that has one only."""
+
+
 @frozen
 class Stepping:
     """A variant of the board's silicon that boots with a devicetree of its own."""
@@ -223,6 +227,10 @@ class Board:
             if rule.stepping not in steppings:
                 hint = hint_for(rule.stepping, steppings, kind="steppings")
                 raise ValueError("the name of a stepping in revision.rule", rule.stepping, hint)
+
+    def called(self, stepping: str) -> str:
+        """`Raspberry Pi 5 d0`; the name alone, where there is one stepping: it tells nobody anything."""
+        return f"{self.name} {stepping}" if len(self.steppings) > 1 else self.name
 
     def goal(self, name: str) -> Goal:
         """The goal of that name; raises `Refused` with those there are."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from bootwright.boards.model import Board, Stepping, boards, boards_of
+from bootwright.boards.model import ONLY, Board, Stepping, boards, boards_of
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.verdict import Verdict
@@ -33,7 +33,7 @@ from bootwright.predict.given.unlisted import resolve_unlisted, unlisted
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.misfit import headed
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.roles.board import ONLY, made_board, with_made_goals
+from bootwright.predict.roles.board import made_board, with_made_goals
 from bootwright.predict.solving.configured import ConfiguredKernel
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class BoardVerdicts:
     @property
     def title(self) -> str:
         """For a person."""
-        return f"{self.board.name} {self.stepping} with {self.kernel} and {self.dtb_name}"
+        return f"{self.board.called(self.stepping)} with {self.kernel} and {self.dtb_name}"
 
     @property
     def dtb_name(self) -> str:

@@ -66,7 +66,7 @@ def write(image: BoardImage, trial: Trial, output: Path, doing: Work) -> Written
     """
     progress = doing.progress
     changes = reduce(together, (mend.changes() for mend in trial.mends))
-    with work_folder(output) as work, ThreadPoolExecutor(1) as pool:
+    with work_folder(output, progress) as work, ThreadPoolExecutor(1) as pool:
         made = work / "prepared.img"
         try:
             swapped = swap(image.path, made, changes, board=image.target.board, progress=progress)

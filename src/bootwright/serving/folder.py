@@ -79,8 +79,9 @@ class Server(http.server.ThreadingHTTPServer):
         try:
             super().__init__(("127.0.0.1", port), _Handler)
         except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise Refused(
-                f"port {port} cannot be used: {error}", hint="give another --port; 0 takes any that is free"
+                f"port {port} cannot be used: {reason}", hint="give another --port; 0 takes any that is free"
             ) from error
 
     @property

@@ -62,7 +62,8 @@ class UpgradeForetold:
             for name, goal in verdicts.goals.items():
                 if goal.verdict is Verdict.FAILS and goal.first_broken is not None:
                     broken = goal.first_broken
-                    return f"{name} on {verdicts.stepping}: {broken.node}: {broken.reason or broken.needs}"
+                    on = f" on {verdicts.stepping}" if len(verdicts.board.steppings) > 1 else ""
+                    return f"{name}{on}: {broken.node}: {broken.reason or broken.needs}"
         return f"{step.needs}: {step.reason}" if step is not None else ""
 
     def as_json(self) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def _lines(shown: ShownBoard) -> Iterator[str]:
     yield f"  compatible:   {', '.join(board.compatible)}"
     for stepping in board.steppings:
         note = f"  {stepping.note}" if stepping.note else ""
-        yield f"  {stepping.name + ':':13} {stepping.dtb}{note}"
+        word = stepping.name if len(board.steppings) > 1 else "devicetree"
+        yield f"  {word + ':':13} {stepping.dtb}{note}"
     if board.revision is not None:
         yield f"  revision:     its code says the stepping ({board.revision.source})"
     for function in board.functions:

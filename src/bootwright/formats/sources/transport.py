@@ -5,6 +5,8 @@ The proxy is apt's where apt has one (apt.conf(5), Acquire::http::Proxy), else t
 
 from __future__ import annotations
 
+import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 ATTEMPTS = 4
 _FIRST_WAIT = 0.4
 NETWORK_HINT = "check the network and the proxy, or name another archive with --archive"
+_PLACES = re.compile(r"^\[(?:Errno -?\d+|SSL[^\]]*|X509[^\]]*)\] *| *\(_ssl\.c:\d+\)$")
+"""What Python puts around the words of an `OSError` and of OpenSSL."""
 ADDRESS_HINT = "check the address, the network and the proxy"
 
 
@@ -210,5 +214,14 @@ def explained(url: str, error: Exception, hint: str) -> BootwrightError:
         return Unreachable(f"{url} does not answer in time", hint=hint)
     if isinstance(error, httpx.UnsupportedProtocol | httpx.InvalidURL | ValueError):
         return Missing(f"{url[:200]} is no address: {error}", hint="give an http:// or https:// address")
-    text = str(error) or type(error).__name__
-    return Unreachable(f"cannot fetch {url}: {text[:200]}", hint=hint)
+    return Unreachable(f"cannot fetch {url}: {_reason(error)[:200]}", hint=hint)
+
+
+def _reason(error: Exception) -> str:
+    """Why, without the numbers and places of the libraries below."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "no address is known for its name"
+        cause = cause.__cause__ or cause.__context__
+    return _PLACES.sub("", str(error)) or type(error).__name__

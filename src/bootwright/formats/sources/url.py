@@ -39,6 +39,10 @@ _BLOCK = 1 << 18
 _MOST_BLOCKS = 32
 """Of one request: 8 MiB."""
 _MAX_SIZE = 64 << 30
+_NOT_KEPT = (
+    "its server does not say whether it has changed (no ETag, no Last-Modified), so that what comes is not "
+    "used again; to fetch it once, download it and give the file"
+)
 
 
 class UrlBytes:
@@ -225,6 +229,8 @@ def open_url(url: str, *, progress: Progress | None = None, transport: Transport
                 if validator and whole.is_file() and whole.stat().st_size == total:
                     FETCHED.used(whole)
                     return _Fetched(whole, url)
+                if validator is None and progress is not None:
+                    progress.note(f"{url}: {_NOT_KEPT}")
                 return UrlBytes(transport, url, answer.final_url, total, validator)
         if answer.status_code == 416:
             raise Malformed(url, 0, "an artifact", "an empty file")

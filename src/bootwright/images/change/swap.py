@@ -84,7 +84,7 @@ def swap(
     if output.exists() and output.samefile(image):
         raise Refused("the output is the image itself", hint="name another file with -o")
     opened = open_image(image, progress)
-    with work_folder(output) as work:
+    with work_folder(output, progress) as work:
         todo = plan(opened, changes, work, progress, board)
         for volume in todo.volumes:
             if volume.files.type not in _WRITERS:

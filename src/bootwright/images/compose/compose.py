@@ -57,7 +57,7 @@ def compose(
     if recipe.base is not None:
         from bootwright.images.compose.compose_base import manifest_on_base
 
-        with work_folder(output) as work:
+        with work_folder(output, progress) as work:
             manifest = manifest_on_base(
                 recipe,
                 output,
@@ -67,7 +67,7 @@ def compose(
                 library=library,
             )
         return _composed(output, manifest)
-    with work_folder(output) as work:
+    with work_folder(output, progress) as work:
         _say_limit(recipe, output, progress)
         parts = Parts(recipe, work / "parts", progress, library=library)
         contents = [_contents(partition, parts) for partition in recipe.partitions]

@@ -19,18 +19,22 @@ from bootwright.images.write.raw_image import compress, is_compressed
 
 
 @contextlib.contextmanager
-def work_folder(output: Path) -> Iterator[Path]:
+def work_folder(output: Path, progress: Progress) -> Iterator[Path]:
     """An empty folder on the output's file system, removed at the end.
 
-    What killed runs for the same output left is removed first: a folder whose lock nobody holds.
+    What killed runs for the same output left is removed first: a folder whose lock nobody holds. Where the
+    output's folder is not there it is made, which is said: the name may have a slip in it.
     """
     output = atomic.final(output)
     prefix = f".{output.name[:60]}.work-"
+    is_new = not output.parent.exists()
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         _sweep(output.parent, prefix)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=output.parent.resolve()))
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if is_new:
+            progress.note(f"the folder {output.parent} was not there and is made")
     except OSError as error:
         raise atomic.explained(error, output) from error
     try:
@@ -41,6 +45,9 @@ def work_folder(output: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+        if is_new:
+            with contextlib.suppress(OSError):
+                output.parent.rmdir()  # where nothing came of it
 
 
 def _sweep(folder: Path, prefix: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from attrs import evolve
 
 from bootwright.boards.locate import functions, locate
-from bootwright.boards.model import Board, Find, Goal, Stepping
+from bootwright.boards.model import ONLY, Board, Find, Goal, Stepping
 from bootwright.boards.role import ROLES, Role, roles
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.errors import Refused
@@ -16,8 +16,6 @@ from bootwright.predict.roles.graph import display_parts
 from bootwright.predict.roles.recognise import recognise
 from bootwright.predict.solving.prediction import Prediction
 
-ONLY = "any"
-"""Name of the only stepping of a board without a file."""
 _SOURCE = "the devicetree and the kernel's match tables"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html as escape
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from bootwright.boards.model import ONLY
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.matrix import Cell, Matrix
 from bootwright.report.checked.fold import Place, by_steppings
@@ -32,7 +33,7 @@ def lines(table: Matrix) -> Iterator[str]:
         tables.setdefault((board, tuple(_rows(table, cells, numbers))), []).append(Place(stepping, goal))
     for (board, rows), places in tables.items():
         for steppings, goals in by_steppings(places).items():
-            yield f"{board} {', '.join(steppings)}: {', '.join(goals)}"
+            yield f"{_called(board, steppings)}: {', '.join(goals)}"
         yield from rows
         yield ""
     for (node, reason), number in numbers.items():
@@ -79,7 +80,9 @@ def html(table: Matrix) -> str:
     numbers = _numbers(table)
     for (board, stepping, goal), cells in _groups(table).items():
         columns = [source for source in table.sources if any(cell.dtbs == source for cell in cells.values())]
-        markup.append(f"<h2>{_safe(board)} {_safe(stepping)}: {_safe(goal)}</h2><table><tr><th>kernel</th>")
+        markup.append(
+            f"<h2>{_safe(_called(board, [stepping]))}: {_safe(goal)}</h2><table><tr><th>kernel</th>"
+        )
         markup.extend(f"<th>devicetree of {_safe(column)}</th>" for column in columns)
         markup.append("</tr>")
         for kernel in table.kernels:
@@ -96,6 +99,11 @@ def html(table: Matrix) -> str:
         markup.append("</ol>")
     markup.append("</body></html>\n")
     return "".join(markup)
+
+
+def _called(board: str, steppings: Sequence[str]) -> str:
+    """`raspberrypi-5 c0, d0`; the board alone, where its only stepping has no name of its own."""
+    return " ".join(filter(None, (board, ", ".join(name for name in steppings if name != ONLY))))
 
 
 def _groups(table: Matrix) -> dict[tuple[str, str, str], dict[tuple[str, str], Cell]]:
