@@ -257,6 +257,16 @@ def test_a_clock_whose_boot_code_is_left_out_is_mended_by_its_option(tmp_path: P
 
 
 @pytest.mark.download
+def test_only_a_kernel_that_can_be_had_is_told_to_be_fetched(tmp_path: Path) -> None:
+    path = config(tmp_path, lambda text: re.sub(r"6\.18\.\d+", "6.10.3", text))
+    status, text = check(str(dtb_for(kernel(OWN), "raspberrypi-5")), "--config", str(path), *PI5, "--json")
+    remedy = json.loads(text)["goals"]["ethernet"]["first_broken"]["remedy"]
+    assert status == 3
+    assert "debian-6.10" not in remedy
+    assert "bootwright kernels list" in remedy
+
+
+@pytest.mark.download
 def test_what_a_configuration_builds_in_is_built_in(tmp_path: Path) -> None:
     path = config(tmp_path, lambda text: text.replace("CONFIG_BCM2712_MIP=m", "CONFIG_BCM2712_MIP=y"))
     status, text = check(OWN, "--config", str(path), *PI5, "--explain")

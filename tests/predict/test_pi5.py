@@ -149,6 +149,23 @@ def test_a_compatible_that_no_kernel_knows_may_be_of_another_tree_s_devicetree(t
 
 
 @pytest.mark.download
+@pytest.mark.parametrize(
+    ("goal", "remedy"),
+    [
+        ("ethernet", "use Linux 6.18 or newer with CONFIG_PCIE_BRCMSTB"),  # RP1's Ethernet came after RP1
+        ("usb", "use Linux 6.17 or newer with CONFIG_PCIE_BRCMSTB"),
+        ("nvme", "use Linux 6.16 or newer with CONFIG_PCIE_BRCMSTB"),
+    ],
+)
+def test_a_remedy_names_the_kernel_that_has_all_that_the_goal_lacks(goal: str, remedy: str) -> None:
+    verdict = predict_goal(kernel(OLD), dtb_for(kernel(OWN), "raspberrypi-5"), "raspberrypi-5", goal)
+    assert verdict.first_broken is not None
+    assert "no driver for brcm,bcm2712-pcie" in verdict.first_broken.reason
+    assert verdict.first_broken.remedy == remedy
+    assert verdict.first_broken in verdict.chain
+
+
+@pytest.mark.download
 def test_console_and_storage_do_not_hang_on_rp1(vendor: Path) -> None:
     for goal in ("console", "storage"):
         goal_verdict = predict_goal(kernel(OWN), vendor, "raspberrypi-5", goal, stepping="c0")

@@ -12,6 +12,7 @@ from bootwright.boards.role import role_of
 from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
+from bootwright.predict.arrivals import reaching
 from bootwright.predict.hazards import hazards_of, strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
@@ -106,13 +107,15 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         for hazard in hazards
         if hazard.effect is Verdict.FAILS
     )
-    chain = (*fatal, *chain)
+    chain, broken = reaching(
+        (*fatal, *chain), first_broken((*fatal, *chain)), node.compatible, kernel.version, prediction.known
+    )
     return GoalVerdict(
         goal=goal.name,
         verdict=fold(chain).verdict,
         node=node.path,
         chain=chain,
-        first_broken=first_broken(chain),
+        first_broken=broken,
         hazards=hazards,
         not_checked=not_checked,
     )

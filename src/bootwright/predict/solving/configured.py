@@ -20,7 +20,7 @@ from bootwright.formats.kernel.config import KernelConfig
 from bootwright.foundation.cache import KERNELS
 from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.versions import Version
-from bootwright.kernels.model import Kernel
+from bootwright.kernels.model import Kernel, Listed
 from bootwright.kernels.store import Store
 from bootwright.predict.kernel.candidates import Candidate
 from bootwright.predict.kernel.drivers import KernelFacts, kernel_facts, pci_alias
@@ -321,9 +321,27 @@ def alike(config: KernelConfig, path: Path) -> Kernel:
         raise Missing(
             f"no kernel of Linux {series} with its modules is on this machine, by whose drivers {path.name} "
             "could be read",
-            hint=f"bootwright kernels fetch --modules debian-{series}-4k",
+            hint=_how_had(series, config.page_size),
         )
     return max(kernels, key=lambda kernel: (kernel.page_size == config.page_size, kernel.version))
+
+
+def _how_had(series: str, page_size: int | None) -> str:
+    """How a kernel of a series comes to this machine, by the lists of kernels that are here."""
+    listed: list[Listed] = []
+    with contextlib.suppress(BootwrightError, ImportError):  # the page has no network
+        from bootwright.kernels.catalogue import open_library
+
+        listed = open_library(offline=True).listed()
+    if not listed:
+        return (
+            "bootwright kernels list has the kernels that can be had: fetch one of that series with --modules"
+        )
+    of_series = [kernel for kernel in listed if kernel.version.series() == series and kernel.whole_size]
+    if not of_series:
+        return "give the kernel itself: bootwright kernels list has none of that series with modules"
+    kernel = next((kernel for kernel in of_series if kernel.page_size == page_size), of_series[0])
+    return f"bootwright kernels fetch --modules {kernel.name}"
 
 
 def facts_of_config(
