@@ -195,6 +195,26 @@ def test_what_no_candidate_mends_is_said_with_what_was_tried_and_nothing_is_writ
 
 
 @pytest.mark.download
+def test_every_stepping_has_its_reason_and_the_newer_release_is_named(
+    standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    asked = ("--check-only", "--quiet", "-o", str(tmp_path / "out.raw"))
+    both = CliRunner().invoke(command, [str(standin), "--board", "raspberrypi-5", *asked]).stdout
+    assert "on c0 fails because of" in both
+    assert "on d0 fails because of" in both
+    second = (
+        CliRunner()
+        .invoke(command, [str(standin), "--board", "raspberrypi-5", "--revision", "e04171", *asked])
+        .stdout
+    )
+    assert "Talos 1.12.8 or newer has the mend in its own kernel (Linux 6.18.32)" in second
+    said = " ".join(second.replace("\\\n", "").split())
+    assert "bootwright prepare talos --version 1.12.8 --board raspberrypi-5 --revision e04171" in said
+    assert max(map(len, [*both.splitlines(), *second.splitlines()])) <= 80
+
+
+@pytest.mark.download
 def test_a_kernel_that_is_named_is_the_one_that_the_image_has(standin: Path, tmp_path: Path) -> None:
     new = open_library(offline=True).resolve("debian-7.3-4k").name
     asked = ("--board", "raspberrypi-5", "--revision", "c04170", "--goal", "ethernet", "--kernel", new)
@@ -239,6 +259,11 @@ def test_a_debian_image_on_another_board(debian: Path, tmp_path: Path) -> None:
         (["talos", "--board", "odroid-n2"], "no published image", "--image FILE"),
         (["talos", "--board", "raspberrypi-5", "--kernel", "debian-6.18.15-5k"], "no kernel", "debian-"),
         (["talos", "--board", "raspberrypi-5", "--offline"], "would have to be fetched", "factory.talos.dev"),
+        (
+            ["talos", "--version", "1.99.0", "--board", "raspberrypi-5", "--offline"],
+            "would have to be fetched",
+            "no version 1.99.0 is known here",
+        ),
         (["debian", "--board", "raspberrypi-5"], "is not known", "--image FILE"),
         (["nothing.raw", "--board", "raspberrypi-5"], "there is no image", "name"),
         (["/etc/hosts", "--board", "raspberrypi-5"], "no partition table", "whole disk"),
@@ -258,6 +283,12 @@ def test_bad_input_is_one_line_with_a_hint(
     assert message in caught.value.message
     assert "\n" not in caught.value.message
     assert hint in (caught.value.hint or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_no_place_for_an_image(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match="there is no folder"):
+        prepare("/etc/hosts", "--board", "raspberrypi-5", "-o", tmp_path / "typing-slip/out.raw")
     assert list(tmp_path.iterdir()) == []
 
 

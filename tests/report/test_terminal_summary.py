@@ -12,6 +12,7 @@ from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.decide import decide
 from bootwright.investigate.plans.plan_file import load_plan
 from bootwright.investigate.running.investigation import study
+from bootwright.investigate.running.loop import Limits
 from bootwright.report import terminal
 from bootwright.report.words import command_lines
 
@@ -124,6 +125,15 @@ def test_a_dry_run_tells_what_it_would_run_and_what_that_costs() -> None:
     assert "12 MB" in text
     assert f"{first.cost:.1f} s" in text
     assert "causes still fit" in text
+
+
+def test_a_dry_run_lists_no_run_that_is_more_to_fetch_than_is_allowed() -> None:
+    loop = a_loop(load_plan("talos-rpi5"))
+    studied = loop.look(loop.began, limits=Limits(download=0))
+    assert studied.offered == ()
+    console, out = plain()
+    terminal.ahead(studied, decide(studied), console, loop.runs)
+    assert "needs 12 MB more: --max-download 50." in words(out)
 
 
 def test_a_table_without_a_plan() -> None:

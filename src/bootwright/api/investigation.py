@@ -150,7 +150,7 @@ def investigate(
     library = open_library(archive=archive, offline=offline, progress=progress)
     if dry_run:
         loop = Loop(chosen, seen, list_candidates(chosen, library), given, noise=check_noise(noise))
-        result = loop.look(loop.began)
+        result = loop.look(loop.began, limits=Limits(download=max_download * 10**6))
         return Investigated(result, decide(result), tuple(loop.runs))
     limits = Limits(repeat=repeat, jobs=jobs or min(2, os.cpu_count() or 1), download=max_download * 10**6)
     fetches = f"fetches kernels as needed, {max_download} MB at most beside the package lists"

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from bootwright.formats.sources.address import is_address
 from bootwright.foundation import atomic
 from bootwright.foundation.choices import no_such
-from bootwright.foundation.errors import BootwrightError, Refused
+from bootwright.foundation.errors import BootwrightError, Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.verdict import Verdict
 from bootwright.image_boot.boot import on_disk
@@ -59,6 +59,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
     earlier = _earlier(request, progress)
     if earlier is not None:
         return _with_newer(earlier, earlier.target)
+    if not output.parent.is_dir():
+        raise Missing(f"there is no folder {output.parent}", hint="make it first, or name another place")
     atomic.check_new(output, force=request.force)
     _check_disk(request.image)
     seen = tuple(sightings(records_in(output.parent))) if output.parent.is_dir() else ()

@@ -336,7 +336,8 @@ def _other_outcomes(story: Story, console: Console) -> None:
 def _offers(story: Story, console: Console) -> None:
     _head(console, "What it would run here")
     if not story.offers:
-        _line(console, "Nothing: no run here would tell more about what is asked.")
+        nothing = "Nothing: no run here would tell more about what is asked."
+        _line(console, " ".join(story.left_out) or nothing)
         return
     _line(
         console,
@@ -379,13 +380,11 @@ def _short(story: Story, console: Console) -> None:
         basis = f" ({goal.basis})" if goal.basis else ""
         _line(console, (f"{goal.verdict:<8}", STYLES[goal.verdict]), f"{goal.name}{basis}. {goal.answer}")
     for answer in story.what_to_do:
-        use = cell_words(answer.use) if answer.use else answer.says
+        use = (cell_words(answer.use) if answer.use else answer.says, "bold")
         if answer.name:
-            _line(
-                console, f"{answer.name}: ", (in_short(answer), STYLES[answer.verdict]), ": ", (use, "bold")
-            )
+            _line(console, f"{answer.name}: ", (in_short(answer), STYLES[answer.verdict]), ": ", use)
         elif answer.use:
-            _line(console, "use     ", (use, "bold"))
+            _line(console, "use     ", use)
 
 
 def _grid(console: Console, rows: Iterable[Sequence[tuple[str, str]]], indent: int = 2) -> None:

@@ -181,7 +181,7 @@ def prepare(
     if address is None:
         return PreparedCard(prepare_image(request, reporter(progress)))
     title = f"{given} for {boards[0].name}"
-    hint = f"download {address.address} and give it with --image FILE"
+    hint = f"{_unknown(preparation, address)}download {address.address} and give it with --image FILE"
     if offline:
         raise Missing(f"{title} would have to be fetched", hint=hint)
     try:
@@ -191,6 +191,17 @@ def prepare(
             raise
         reason = error.message.partition(address.address)[2].lstrip(": ")
         raise Missing(f"{title} cannot be fetched: {reason}", hint=hint) from error
+
+
+def _unknown(preparation: Preparation | None, address: Published) -> str:
+    """That a version is not among those that are known, as the beginning of a hint; else nothing."""
+    from bootwright.kernels.releases import RELEASES
+
+    known = RELEASES.get(preparation.id) if preparation is not None else None
+    if known is None or known.of(address.version) is not None:
+        return ""
+    number = address.version.text.removeprefix("v")
+    return f"no version {number} is known here, the newest is {known.newest}; if there is one, "
 
 
 def _resolved(kernel: str | None, archive: str | None, *, offline: bool) -> Listed | None:

@@ -57,6 +57,7 @@ class Limits:
 
 
 LIMITS = Limits()
+UNLIMITED = evolve(LIMITS, download=1 << 62)
 
 
 class Loop:
@@ -127,7 +128,7 @@ class Loop:
                         progress,
                     )
                     observations += new_observations
-        left_out = dict.fromkeys(self._left_out(observations, steps, limits).values())
+        left_out = dict.fromkeys(self._left_out(observations, steps).values())
         return self.look(observations, steps, [*notes, *left_out], limits)
 
     def look(
@@ -152,28 +153,33 @@ class Loop:
         open_goals = [name for name in self.plan.goals if not investigation.judgements[name].settled]
         hard = {name: self._hard(observations, name) for name in open_goals}
         wanted = {name: self._hard(observations, name) for name in (*open_goals, *self.plan.sides)}
+        # What is to be run fits the budget; what might have been run is told of any.
+        offered = tuple(self._offered(observations, steps, wanted, UNLIMITED if steps else limits))
         return evolve(
             investigation,
             steps=steps,
             given=self.given,
             trials=tuple(run.trial for run in self.runs),
             waiting=self._waiting(observations, steps, limits),
-            left_out=self._left_out(observations, steps, limits) if steps else {},
+            left_out=self._left_out(observations, steps) if steps or not offered else {},
             notes=tuple(notes) or tuple(self.notes),
-            offered=tuple(self._offered(observations, steps, wanted)),
+            offered=offered,
             bench_trials=tuple(run.trial for run in self.bench),
             kernels=(*self.kernels, *investigation.kernels),
             bench=tuple(Chooser(self.space, [run.trial for run in self.bench]).rank(hard)),
         )
 
     def _offered(
-        self, observations: Sequence[Observation], steps: Sequence[Step], wanted: dict[str, Beliefs]
+        self,
+        observations: Sequence[Observation],
+        steps: Sequence[Step],
+        wanted: dict[str, Beliefs],
+        limits: Limits,
     ) -> list[Choice]:
         """Every run that tells something, those first that may answer a given value without an answer."""
-        unlimited = evolve(LIMITS, download=1 << 62)
-        promising = self._given_first.promising(observations, self._able(steps, unlimited))
+        promising = self._given_first.promising(observations, self._able(steps, limits))
         first = {candidate.step.run.id for candidate in promising.values()}
-        ranked = self._rank(wanted, steps, unlimited)
+        ranked = self._rank(wanted, steps, limits)
         return sorted(ranked, key=lambda choice: choice.trial.id not in first)
 
     def pick(
@@ -278,12 +284,10 @@ class Loop:
         skip = frozenset(run.id for run in self.runs if run.id not in cost)
         return self._chooser.rank(beliefs, skip=skip, cost=lambda trial: cost[trial.id])
 
-    def _left_out(
-        self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
-    ) -> dict[str, str]:
+    def _left_out(self, observations: Sequence[Observation], steps: Sequence[Step]) -> dict[str, str]:
         """Goal → the run that would still tell most of the goals and does not fit the budget."""
         goals = {name: self._hard(observations, name) for name in self.plan.goals}
-        for choice in self._rank(goals, steps, evolve(limits, download=1 << 62))[:1]:
+        for choice in self._rank(goals, steps, UNLIMITED)[:1]:
             run = self._by_id[choice.trial.id]
             names = ", ".join(choice.worth)
             says = f"{run.id} would tell more of {names}, but {too_large(run, steps)}"
@@ -294,7 +298,7 @@ class Loop:
         self, observations: Sequence[Observation], steps: Sequence[Step], limits: Limits
     ) -> dict[str, str]:
         """Given value → the run that might answer it, and what it lacks."""
-        unlimited = self._able(steps, evolve(limits, download=1 << 62))
+        unlimited = self._able(steps, UNLIMITED)
         affordable = {run.id for run, _ in self._able(steps, limits)}
         waiting = {}
         for value, promising in self._given_first.promising(observations, unlimited).items():

@@ -51,6 +51,8 @@ class Story:
     matrix: Matrix
     stops: tuple[path.Stop, ...]
     offers: tuple[path.Offer, ...]
+    left_out: tuple[str, ...]
+    """What would tell more and is more to fetch than is allowed."""
     tries: tuple[path.Try, ...]
     predictions: Folded
     probes: tuple[Table, ...]
@@ -103,6 +105,7 @@ def tell(investigation: Investigation, decision: Decision, runs: Iterable[Run] =
         matrix=matrix(investigation, names),
         stops=path.stops(investigation, names),
         offers=path.offers(investigation, runs, names),
+        left_out=tuple(sentence(clean(text, 400)) for text in dict.fromkeys(investigation.left_out.values())),
         tries=path.tries(investigation, decision, names),
         predictions=fold(predictions(investigation, names)),
         probes=tables(dones),
