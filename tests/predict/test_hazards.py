@@ -226,6 +226,22 @@ def test_what_the_init_of_talos_mounts_before_it_loads_a_module(
     )
 
 
+def test_what_only_the_configuration_tells_is_mended_by_giving_it() -> None:
+    version = Version.parse("1.12.1")
+    assert version is not None
+    for whole_file, reason in ((None, "configuration is not known"), (False, "says nothing of CONFIG_")):
+        facts = make_kernel(config={"CONFIG_ARM64": "y"})
+        config = facts.config
+        assert config is not None
+        facts.__dict__["config"] = None if whole_file is None else evolve(config, whole=False)
+        goal_verdict = judge_os(predict(facts, compile_tree(""), os={"talos": version}), "os-start")
+        broken = goal_verdict.first_broken
+        assert goal_verdict.verdict is Verdict.UNKNOWN
+        assert broken is not None
+        assert reason in broken.reason
+        assert broken.remedy.startswith("give the kernel's whole configuration")
+
+
 def test_a_talos_without_selinux_is_told_of() -> None:
     facts = make_kernel(config=DEBIAN, arguments="selinux=1")
     version = Version.parse("1.12.1")

@@ -183,7 +183,7 @@ def judge_os(prediction: Prediction, goal: str = OS_GOAL) -> GoalVerdict:
                     answer,
                     Evidence(where, rule.sources[0]),
                     reason,
-                    remedy=rule.remedy,
+                    remedy=struck.remedy if struck is not None else rule.remedy,
                 )
             )
     return GoalVerdict(

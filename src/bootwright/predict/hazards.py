@@ -13,7 +13,7 @@ from bootwright.boards.model import Goal
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import Answer, Hazard, Link
 from bootwright.predict.rules.knowledge import HazardRule
-from bootwright.predict.rules.predicates import find, holds, offending, what_holds
+from bootwright.predict.rules.predicates import find, holds, offending, unsaid, what_holds
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Record
 
@@ -50,6 +50,9 @@ def hazards_of(prediction: Prediction, goal: Goal, chain: tuple[Link, ...]) -> t
     return tuple(hazards)
 
 
+_NO_CONFIGURATION = "the kernel's configuration is not known"
+
+
 def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Hazard | None:
     """The hazard of a rule, where its condition holds or may hold."""
     answer = holds(rule.when, prediction.around)
@@ -67,14 +70,19 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
     stated = ", ".join(what_holds(rule.when, prediction.around))
     if stated:
         reason = f"{reason} (here: {stated})"
-    elif answer is Answer.UNKNOWN and prediction.kernel.option("CONFIG_ARM64") is None:
-        reason = f"{reason} (the kernel's configuration is not known)"
+    remedy = rule.remedy
+    lacking = next(unsaid(rule.when, prediction.kernel), None) if answer is Answer.UNKNOWN else None
+    if lacking is not None:
+        known = prediction.kernel.option("CONFIG_ARM64") is not None
+        what = f"the kernel's configuration says nothing of {lacking}" if known else _NO_CONFIGURATION
+        reason = f"{reason} ({what})"
+        remedy = "give the kernel's whole configuration: its package has it as config-…"
     return Hazard(
         name=rule.name,
         effect=rule.effect if answer is Answer.YES else Verdict.UNKNOWN,
         title=rule.title,
         reason=reason,
-        remedy=rule.remedy,
+        remedy=remedy,
         sources=rule.sources,
         node=node.path if node is not None else None,
         where=where,

@@ -256,6 +256,14 @@ def what_holds(condition: Condition, around: Surroundings) -> Iterator[str]:
             yield from what_holds(inner, around)
 
 
+def unsaid(condition: Condition, kernel: KernelFacts) -> Iterator[str]:
+    """Options that a condition asks for and that the kernel's configuration does not tell."""
+    yield from (name for name in condition.options if kernel.option(name) is None)
+    for inner in (*(condition.any_of or ()), condition.absent):
+        if inner is not None:
+            yield from unsaid(inner, kernel)
+
+
 def _option(kernel: KernelFacts, name: str, wanted: tuple[str, ...]) -> Answer:
     value = kernel.option(name)
     return Answer.UNKNOWN if value is None else _yes(value in wanted)
