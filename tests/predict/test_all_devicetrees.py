@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 
 from bootwright import api
 from bootwright.cli.main import main
+from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
@@ -62,11 +64,47 @@ def test_the_report_and_the_json_say_all_of_it(everything: AllDevicetrees) -> No
     text = "\n".join(lines(everything))
     assert "6 devicetrees" in text
     assert "FriendlyElec NanoPi R6S" in text
-    assert "no goals: cut.dtb" in text
+    assert "6 devicetrees (2 not judged)" in text
+    assert "damaged: cut.dtb" in text
+    longest = max(BLOBS, key=len)
+    assert any(line.startswith(f"{longest}: ") and len(line) > 80 for line in text.splitlines())
+    narrow = list(lines(everything, 80))
+    assert max(map(len, narrow)) <= 80
+    assert "".join(narrow).replace(" ", "") == text.replace("\n", "").replace(" ", "")
     document = json.loads(json.dumps(everything.as_json()))
     jsonschema.validate(document, SCHEMA)
     verdicts = [goal["verdict"] for judged in document["devicetrees"] for goal in judged["goals"].values()]
     assert len(verdicts) == len(list(everything.goals))
+
+
+def everything_asked(document: dict[str, Any]) -> int:
+    """The exit status of a folder with damaged files: 2 unless a goal fails."""
+    goals = [goal["verdict"] for judged in document["devicetrees"] for goal in judged["goals"].values()]
+    return 1 if "fails" in goals else 2
+
+
+def _status(kernel: str, folder: Path, *names: str, **made: bytes) -> int:
+    """The exit status of `check --all-devicetrees` of some devicetrees of a folder and files made up."""
+    place = folder / "-".join(["of", *names, *made])
+    place.mkdir(exist_ok=True)
+    for name in names:
+        (place / name).write_bytes((folder / name).read_bytes())
+    for name, content in made.items():
+        (place / f"{name}.dtb").write_bytes(content)
+    arguments = ["check", kernel, str(place), "--all-devicetrees", "--goal", "console", "-q"]
+    status: int = CliRunner().invoke(main, arguments, standalone_mode=False).return_value
+    return status
+
+
+def test_a_folder_with_damaged_devicetrees_does_not_pass(folder: Path, tmp_path: Path) -> None:
+    good = "meson-g12b-odroid-n2.dtb"
+    (tmp_path / good).write_bytes((folder / good).read_bytes())
+    processor = b'cpu@0 { device_type = "cpu"; compatible = "riscv"; riscv,isa = "rv64"; };'
+    riscv = b"/dts-v1/; / { cpus { " + processor + b" }; };"
+    other = tools.run(["dtc", "-q", "-O", "dtb", "-"], input_bytes=riscv)
+    assert _status(KERNEL, tmp_path, good) == 0
+    assert _status(KERNEL, tmp_path, good, cut=(folder / "cut.dtb").read_bytes()) == 2
+    assert _status(KERNEL, tmp_path, good, other=other) == 3
 
 
 def test_the_command_limits_goals_and_refuses_what_is_not_for_it(folder: Path) -> None:
@@ -76,7 +114,7 @@ def test_the_command_limits_goals_and_refuses_what_is_not_for_it(folder: Path) -
     document = json.loads(done.stdout)
     roles = {goal["role"] for judged in document["devicetrees"] for goal in judged["goals"].values()}
     assert roles == {"ethernet"}
-    assert done.return_value in {0, 1, 3}
+    assert done.return_value == everything_asked(document)
     for wrong in (["--board", "rock64"], ["--matrix"], ["--os", "talos=1.12.1"]):
         refused = run.invoke(main, ["check", KERNEL, "--all-devicetrees", *wrong])
         assert refused.exit_code == 2, wrong

@@ -233,17 +233,18 @@ def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:
 
 
 def _report_all(everything: AllDevicetrees, *, as_json: bool) -> int:
-    from bootwright.foundation.verdict import worst
     from bootwright.report.checked.devicetrees import lines
+    from bootwright.report.checked.text import terminal_size
 
     if as_json:
         import json
 
         click.echo(json.dumps(everything.as_json(), indent=1))
     else:
-        for line in lines(everything):
+        # Into a file or another program a devicetree is one line.
+        for line in lines(everything, terminal_size().columns if sys.stdout.isatty() else None):
             click.echo(_printable(line))
-    return worst(goal.verdict for goal in everything.goals).exit_status
+    return everything.exit_status
 
 
 def _printable(text: str) -> str:

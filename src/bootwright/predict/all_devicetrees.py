@@ -13,10 +13,10 @@ from attrs import frozen
 from bootwright.boards.architecture import require_arm64
 from bootwright.boards.model import Board, boards_of
 from bootwright.formats.devicetree.fdt import read_fdt_file
-from bootwright.foundation.errors import BootwrightError, Missing
+from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.processes.children import pool as process_pool
 from bootwright.foundation.progress import Progress
-from bootwright.foundation.verdict import Verdict
+from bootwright.foundation.verdict import Verdict, worst
 from bootwright.kernels.model import Kernel
 from bootwright.predict.api import facts_of, judge, predict
 from bootwright.predict.kernel.drivers import KernelFacts
@@ -66,6 +66,9 @@ class JudgedDevicetree:
     """The board whose file says what its goals are; None where they were made of its nodes' roles."""
     goals: tuple[JudgedGoal, ...]
     problem: str = ""
+    """Why it was not judged; empty where it was."""
+    damaged: bool = False
+    """Whether that is because its bytes are no devicetree."""
 
     def as_json(self) -> dict[str, object]:
         """The devicetree of docs/schemas/check-devicetrees.schema.json."""
@@ -95,6 +98,16 @@ class AllDevicetrees:
     def counts(self) -> Mapping[tuple[str, Verdict], int]:
         """(role, verdict) → how many goals."""
         return Counter((goal.role, goal.verdict) for goal in self.goals)
+
+    @property
+    def exit_status(self) -> int:
+        """1 where a goal fails; else 2 where a file is damaged, 3 where a goal is unknown or a devicetree was
+        not judged, and 0 where all works."""
+        verdict = worst(goal.verdict for goal in self.goals)
+        if verdict is not Verdict.FAILS and any(judged.damaged for judged in self.devicetrees):
+            return 2
+        left_out = verdict is Verdict.WORKS and any(judged.problem for judged in self.devicetrees)
+        return (Verdict.UNKNOWN if left_out else verdict).exit_status
 
     def as_json(self) -> dict[str, object]:
         """The document of docs/schemas/check-devicetrees.schema.json."""
@@ -143,7 +156,8 @@ def _judged(facts: KernelFacts, path: Path, name: str, goals: tuple[str, ...]) -
         tree = read_fdt_file(path)
         require_arm64(tree)
     except BootwrightError as error:
-        return JudgedDevicetree(name, "", (), None, (), error.message)
+        damaged = isinstance(error, Malformed)
+        return JudgedDevicetree(name, "", (), None, (), error.message, damaged)
     known = boards_of(tree.compatible)
     model = tree.model or ""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -14,13 +15,30 @@ _ORDER = (Verdict.FAILS, Verdict.UNKNOWN, Verdict.WORKS)
 _MOST_REASONS = 12
 
 
-def lines(everything: AllDevicetrees) -> Iterator[str]:
-    """Every devicetree with its goals by verdict, the roles' figures, and what breaks most goals."""
-    width = max(len(judged.dtb) for judged in everything.devicetrees)
+def lines(everything: AllDevicetrees, columns: int | None = None) -> Iterator[str]:
+    """Every devicetree with its goals by verdict, the roles' figures, and what breaks most goals.
+
+    No line has more than `columns`; None: a line for each devicetree, however long.
+    """
     for judged in everything.devicetrees:
-        yield f"{judged.dtb:{width}}  {_said(judged)}"
+        yield from _fitting(f"{judged.dtb}: {_said(judged)}", columns)
     yield ""
-    yield from summary(everything)
+    for line in summary(everything):
+        yield from _fitting(line, columns)
+
+
+def _fitting(line: str, columns: int | None) -> Iterator[str]:
+    if columns is None or len(line) <= columns:
+        yield line
+        return
+    indent = line[: len(line) - len(line.lstrip())]
+    yield from textwrap.wrap(
+        line.lstrip(),
+        columns,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_on_hyphens=False,
+    )
 
 
 def summary(everything: AllDevicetrees) -> Iterator[str]:
@@ -31,25 +49,35 @@ def summary(everything: AllDevicetrees) -> Iterator[str]:
         f"{total[verdict]} {verdict.value}{_share(total, verdict)}" for verdict in _ORDER[::-1]
     )
     trees = count(len(everything.devicetrees), "devicetree")
-    yield f"{everything.kernel}: {trees}, {count(len(goals), 'goal')}: {figures}"
+    without = [judged for judged in everything.devicetrees if judged.problem]
+    left_out = f" ({len(without)} not judged)" if without else ""
+    yield f"{everything.kernel}: {trees}{left_out}, {count(len(goals), 'goal')}: {figures}"
     counts = everything.counts
     order = {role.id: role.order for role in roles()}
     for role in sorted({goal.role for goal in goals}, key=lambda name: (order.get(name, len(goals)), name)):
         shown = ", ".join(f"{counts.get((role, verdict), 0)} {verdict.value}" for verdict in _ORDER[::-1])
         yield f"  {role:10}{shown}"
-    without = [judged for judged in everything.devicetrees if not judged.goals and judged.problem]
     for judged in without:
-        yield f"  no goals: {judged.dtb}: {judged.problem.rpartition(f'{judged.dtb}: ')[2]}"
+        what, why = _left_out(judged)
+        yield f"  {what}: {judged.dtb}: {why}"
     yield from _reasons(everything)
 
 
+def _left_out(judged: JudgedDevicetree) -> tuple[str, str]:
+    """(`damaged` or `not judged`, why) of a devicetree with a problem."""
+    what = "damaged" if judged.damaged else "not judged"
+    return what, judged.problem.rpartition(f"{judged.dtb}: ")[2]
+
+
 def _said(judged: JudgedDevicetree) -> str:
+    if judged.problem:
+        return ": ".join(_left_out(judged))
     parts = []
     for verdict in _ORDER:
         names = [goal.goal for goal in judged.goals if goal.verdict is verdict]
         if names:
             parts.append(f"{verdict.value}: {', '.join(names)}")
-    return f"{judged.model or '?'}: {'; '.join(parts) or judged.problem or 'no such goal'}"
+    return f"{judged.model or '?'}: {'; '.join(parts) or 'no such goal'}"
 
 
 def _share(total: Counter[Verdict], verdict: Verdict) -> str:
