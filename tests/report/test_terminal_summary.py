@@ -58,7 +58,7 @@ def test_what_to_do_on_each_board_is_on_the_first_screen_and_on_the_last(width: 
         "bootwright prepare talos --version 1.12.8 --board",
     )
     last = tuple(f"kernel version {kernel}" for kernel in KERNELS)
-    for screen, wanted in ((lines[:height], first), (lines[-height:], last)):
+    for screen, wanted in ((lines[:height], first), (lines[-height:], last), (lines[-height:], first)):
         text = " ".join(" ".join(screen).split())
         places = []
         for board, part in zip(("rpi5-rev-1.0", "rpi5-rev-1.1"), wanted, strict=True):

@@ -280,9 +280,8 @@ def _predictions(story: Story, console: Console) -> None:
     if standing:
         _head(console, "Predictions, without a boot")
     for alike in standing:
-        cells = alike.standing
-        verdict, broken = alike.verdict, alike.broken
-        _line(console, (f"{verdict}: ", STYLES.get(verdict, "")), f"{alike.outcome}, in {listed(cells)}")
+        verdict, broken, said = alike.verdict, alike.broken, f"{alike.outcome}, in {listed(alike.standing)}"
+        _line(console, (f"{verdict}: ", STYLES.get(verdict, "")), said)
         if broken:
             node = f"{broken.node}, " if broken.node else ""
             _line(console, f"first broken link: {node}{broken.link}. {broken.reason}", indent=4)
@@ -336,8 +335,7 @@ def _other_outcomes(story: Story, console: Console) -> None:
 def _offers(story: Story, console: Console) -> None:
     _head(console, "What it would run here")
     if not story.offers:
-        nothing = "Nothing: no run here would tell more about what is asked."
-        _line(console, " ".join(story.left_out) or nothing)
+        _line(console, " ".join(story.left_out) or "Nothing: no run here would tell more of what is asked.")
         return
     _line(
         console,
@@ -385,6 +383,8 @@ def _short(story: Story, console: Console) -> None:
             _line(console, f"{answer.name}: ", (in_short(answer), STYLES[answer.verdict]), ": ", use)
         elif answer.use:
             _line(console, "use     ", use)
+        for line in command_lines(answer.commands[0].command, console.width) if answer.commands else ():
+            console.print(line, style="bold", markup=False, soft_wrap=True)
 
 
 def _grid(console: Console, rows: Iterable[Sequence[tuple[str, str]]], indent: int = 2) -> None:
