@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -180,9 +181,11 @@ def test_the_command_says_what_stays_and_what_breaks(esp: Path) -> None:
         "--no-overlay",
     ]
     command += ["--board", "raspberrypi-5", "--revision", "c04170", "--goal", "ethernet"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "COLUMNS": "60"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 1
     assert done.stdout.startswith("after the upgrade: fails\n")
+    assert max(map(len, done.stdout.splitlines())) <= 60
     assert f"stays: {D0}" in done.stdout
     assert "rp1" in done.stdout
 

@@ -192,7 +192,7 @@ def test_the_size_is_the_terminals_or_what_the_environment_says(monkeypatch: pyt
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("LINES", "24")
     assert terminal_size() == Size(80, 22)
-    monkeypatch.setenv("COLUMNS", "wide")
+    monkeypatch.delenv("COLUMNS")
     monkeypatch.setenv("LINES", "99999999999999999999")
     assert terminal_size() == Size(100, None)
     monkeypatch.setenv("LINES", "3")

@@ -85,10 +85,10 @@ def command(
         print_json(answer.as_json())
     else:
         from bootwright.cli._parts.values import printable
-        from bootwright.report.checked.text import terminal_size
+        from bootwright.foundation.screen import line_width
         from bootwright.report.talos_text import lines
 
-        width = terminal_size().columns
+        width = line_width()
         for line in lines(answer.foretold, answer.address, str(schematic), explain=explain, width=width):
             click.echo(printable(line))
     return answer.verdict.exit_status

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import click
 
 from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis, Evidence, Finding, Outcome, Severity, Stance
+from bootwright.foundation.screen import line_width
 
 _COLOURS = {
     Severity.FATAL: "red",
@@ -20,7 +21,6 @@ _COLOURS = {
     Outcome.UNKNOWN: "cyan",
 }
 _MARKS = {Stance.CONFIRMS: "yes:", Stance.REFUTES: "but:", Stance.TELLS: "note:"}
-_WIDTH = 100
 _SHOWN_BOOTS = 12
 _SHOWN_LINES = 8
 
@@ -168,7 +168,7 @@ def _place(finding: Finding) -> str:
 def _wrapped(text: str, lead: str) -> list[str]:
     return textwrap.wrap(
         text,
-        _WIDTH,
+        line_width(),
         initial_indent=lead,
         subsequent_indent=" " * len(lead),
         break_long_words=False,

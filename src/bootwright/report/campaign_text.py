@@ -7,11 +7,12 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from bootwright.foundation.screen import line_width
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.campaign.model import Campaign, CellRow, State, TaskRow
 from bootwright.investigate.campaign.told import Told
 from bootwright.lab.workers.queue import CellState, QueuedCell
-from bootwright.report.words import clean, command_lines, count, line_width, listed, seconds
+from bootwright.report.words import clean, command_lines, count, listed, seconds
 
 WIDTH = 110
 MARKS = {

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from bootwright.foundation.screen import line_width
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import Link
 from bootwright.prepare.looking import ADDRESS, signs
 from bootwright.prepare.model import Judged, Trial
 from bootwright.prepare.newer import Newer, command_of
 from bootwright.prepare.request import Outcome, Prepared, cautions
-from bootwright.report.words import command_lines, line_width, wrapped
+from bootwright.report.words import command_lines, wrapped
 
 _MOST_TRIALS = 4
 """Rejected changes that are printed; --explain prints all."""

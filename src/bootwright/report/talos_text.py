@@ -10,10 +10,11 @@ from typing import TypeAlias
 
 from attrs import evolve
 
+from bootwright.foundation.screen import LINE_WIDTH
 from bootwright.foundation.verdict import Verdict
 from bootwright.prepare.factory.foretold import Foretold, LikeGoal
 from bootwright.prepare.factory.remark import Remark
-from bootwright.report.words import LINE_WIDTH
+from bootwright.report.words import command_lines
 
 _Piece: TypeAlias = str | tuple[str, str]
 """A line as it is, or what it begins with and the text to be wrapped behind that."""
@@ -23,7 +24,7 @@ def lines(
     foretold: Foretold, address: str, schematic: str, *, explain: bool = False, width: int = LINE_WIDTH
 ) -> Iterator[str]:
     """One screen of so many columns; `schematic` is the file's name, `explain` adds sources."""
-    for piece in _screen(foretold, address, schematic, explain=explain):
+    for piece in _screen(foretold, address, schematic, explain=explain, width=width):
         if isinstance(piece, str):
             yield piece
         else:
@@ -34,7 +35,9 @@ def lines(
             )
 
 
-def _screen(foretold: Foretold, address: str, schematic: str, *, explain: bool) -> Iterator[_Piece]:
+def _screen(
+    foretold: Foretold, address: str, schematic: str, *, explain: bool, width: int
+) -> Iterator[_Piece]:
     yield from _head(foretold)
     yield ""
     wrong = [remark for remark in foretold.remarks if remark.verdict is not Verdict.WORKS]
@@ -56,14 +59,14 @@ def _screen(foretold: Foretold, address: str, schematic: str, *, explain: bool) 
     for text in foretold.missing:
         yield "not known without: ", text
     if foretold.verdict is not Verdict.FAILS:
-        yield from _next(foretold, address, schematic)
+        yield from _next(foretold, address, schematic, width)
 
 
 def _head(foretold: Foretold) -> Iterator[_Piece]:
     asked = foretold.schematic.overlay
     stepping = f", stepping {foretold.stepping}" if foretold.stepping else ""
     number = foretold.version.text.removeprefix("v")
-    yield f"Talos Linux {number} on {foretold.board.name}{stepping}: {foretold.verdict}"
+    yield "", f"Talos Linux {number} on {foretold.board.name}{stepping}: {foretold.verdict}"
     kernel = (
         f"Linux {foretold.release.kernel}, 4K pages"
         if foretold.release is not None
@@ -82,11 +85,11 @@ def _head(foretold: Foretold) -> Iterator[_Piece]:
     if extensions:
         yield "  ", f"extensions: {', '.join(extensions)}"
     if foretold.schematic.customization.bootloader:
-        yield f"  boot loader: {foretold.schematic.customization.bootloader}"
+        yield "  ", f"boot loader: {foretold.schematic.customization.bootloader}"
     arguments = foretold.schematic.customization.arguments
     if arguments:
         yield "  ", f"arguments: {' '.join(arguments)}"
-    yield f"  schematic {foretold.identity or f'id not known: {foretold.not_known}'}"
+    yield "  ", f"schematic {foretold.identity or f'id not known: {foretold.not_known}'}"
 
 
 def _remark(word: str, remark: Remark, *, explain: bool) -> Iterator[_Piece]:
@@ -118,17 +121,17 @@ def _name(goal: LikeGoal, *, several: bool) -> str:
     return f"{goal.goal} on {goal.stepping}" if several else goal.goal
 
 
-def _next(foretold: Foretold, address: str, schematic: str) -> Iterator[_Piece]:
+def _next(foretold: Foretold, address: str, schematic: str, width: int) -> Iterator[_Piece]:
     yield ""
+    posted = f"curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
     if not foretold.identity:
-        yield "next: give the factory the schematic, which answers with its id:"
-        yield f"  curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
+        yield "next: ", "give the factory the schematic, which answers with its id:"
+        yield from command_lines(posted, width)
         return
     yield (
         "next: ",
         "give the factory the schematic; check the image that it makes, and mend it where it must be:",
     )
-    yield f"  curl -X POST --data-binary @{shlex.quote(schematic)} https://factory.talos.dev/schematics"
+    yield from command_lines(posted, width)
     board = f"--board {foretold.board.id}" + (f" --stepping {foretold.stepping}" if foretold.stepping else "")
-    yield f"  bootwright prepare talos {board} \\"
-    yield f"    --image {address}"
+    yield from command_lines(f"bootwright prepare talos {board} --image {address}", width)

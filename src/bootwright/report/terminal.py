@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from bootwright.foundation.screen import line_width
 from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.plans.runs import Run
 from bootwright.investigate.running.investigation import Investigation
@@ -13,7 +14,7 @@ from bootwright.report.story.causes import RemainingCauses
 from bootwright.report.story.cells import Matrix
 from bootwright.report.story.given import in_short
 from bootwright.report.story.names import cell_words
-from bootwright.report.words import command_lines, count, line_width, listed
+from bootwright.report.words import command_lines, count, listed
 
 if TYPE_CHECKING:
     from rich.console import Console

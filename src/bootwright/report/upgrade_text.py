@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.verdicts import BoardVerdicts
 from bootwright.prepare.upgrading.partition import Node, Partition
 from bootwright.prepare.upgrading.steps import Step
-from bootwright.report.checked.text import screens
+from bootwright.report.checked.text import screens, terminal_size
+from bootwright.report.words import wrapped
 
-_WIDTH = 100
 _WORDS = {
     "stays": "stays",
     "replaced": "replaced",
@@ -37,15 +36,15 @@ def lines(
         word for word in (node.version, f"Linux {node.release}" if node.release else "") if word
     )
     yield f"after the upgrade: {verdict}"
-    yield from _wrapped(
+    yield from wrapped(
         "  ", f"now: {running or 'not told (give talosctl dmesg and talosctl version with --node)'}"
     )
     if first_broken:
-        yield from _wrapped("  ", f"first broken: {first_broken}")
+        yield from wrapped("  ", f"first broken: {first_broken}")
     for note in notes:
-        yield from _wrapped("  ", f"not known: {note}")
+        yield from wrapped("  ", f"not known: {note}")
     if not known:
-        yield from _wrapped(
+        yield from wrapped(
             "  ",
             "not known: what the installer's overlay puts on the boot partition. Below is what holds where "
             "it puts nothing there; give --overlay FOLDER, or --no-overlay",
@@ -54,17 +53,17 @@ def lines(
         yield ""
         yield "the upgrade:"
     for step in steps:
-        yield from _wrapped("  ", f"{step.verdict}: {step.needs}{f': {step.reason}' if step.reason else ''}")
+        yield from wrapped("  ", f"{step.verdict}: {step.needs}{f': {step.reason}' if step.reason else ''}")
         if step.remedy:
-            yield from _wrapped("    ", f"do: {step.remedy}")
+            yield from wrapped("    ", f"do: {step.remedy}")
     yield ""
     yield "the boot partition:"
     for what, words in _WORDS.items():
         paths = partition.of(what)
         if paths:
-            yield from _wrapped("  ", f"{words}: {_shown(paths)}")
+            yield from wrapped("  ", f"{words}: {_shown(paths)}")
     yield ""
-    yield from screens(judged)
+    yield from screens(judged, terminal_size().endless)
 
 
 def _shown(paths: Sequence[str]) -> str:
@@ -77,10 +76,3 @@ def _shown(paths: Sequence[str]) -> str:
     if rest:
         words.append(f"{rest} other files" if rest > 1 else "1 other file")
     return ", ".join(words)
-
-
-def _wrapped(head: str, text: str) -> Iterator[str]:
-    indent = " " * (len(head) + 2)
-    yield from textwrap.wrap(
-        head + text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )

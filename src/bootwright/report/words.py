@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import textwrap
 from collections.abc import Sequence
+
+from bootwright.foundation.screen import line_width
 
 # ECMA-48 sequences: CSI, OSC and other strings ended by BEL or ST, then two-byte escapes.
 _SEQUENCES = re.compile(
@@ -95,16 +96,6 @@ def share(bits: float) -> str:
     return f"about {max(fraction, 0.01):.0%} of the causes would be left"
 
 
-LINE_WIDTH = 100
-"""Columns of a screen of text, where neither the terminal nor `$COLUMNS` says."""
-_LEAST_WIDTH = 40
-
-
-def line_width(most: int = LINE_WIDTH) -> int:
-    """Columns that a line of text may have: the terminal's or `$COLUMNS`, at most `most`."""
-    return max(_LEAST_WIDTH, min(shutil.get_terminal_size((most, 24)).columns, most))
-
-
 def command_lines(command: str, width: int, indent: int = 2) -> list[str]:
     """A command for a reader to copy, broken as a shell takes it where it is longer than `width` columns.
 
@@ -135,12 +126,12 @@ def command_parts(command: str) -> list[str]:
     return parts
 
 
-def wrapped(indent: str, text: str, most: int = LINE_WIDTH) -> list[str]:
-    """Lines of at most `line_width` columns; those after the first stand below the first one's text."""
+def wrapped(indent: str, text: str) -> list[str]:
+    """Lines as wide as the screen; those after the first stand below the first one's text."""
     hanging = " " * (len(indent) if indent.strip() else len(indent) + 2)
     return textwrap.wrap(
         text,
-        line_width(most),
+        line_width(),
         initial_indent=indent,
         subsequent_indent=hanging,
         break_long_words=False,

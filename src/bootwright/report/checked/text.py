@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
+from bootwright.foundation.screen import LINE_WIDTH, line_width, screen_size
 from bootwright.foundation.verdict import Verdict, worst
 from bootwright.predict.model import GoalVerdict, Link
 from bootwright.predict.verdicts import BoardVerdicts, together, which_stepping
@@ -17,15 +15,13 @@ from bootwright.report.checked.fold import Folded, Place, Row, Warned, by_steppi
 from bootwright.report.words import count, listed
 
 MOST_NODES = 3
-MOST_COLUMNS = 120
-"""Longer lines are hard to read, however wide the terminal is."""
 
 
 @frozen
 class Size:
     """What a board's answer may fill."""
 
-    columns: int = 100
+    columns: int = LINE_WIDTH
     lines: int | None = None
     """None where nobody looks at a screen."""
 
@@ -40,20 +36,9 @@ class Size:
 
 
 def terminal_size() -> Size:
-    """The terminal's (`$COLUMNS` and `$LINES` come first), less the command's line and the next prompt's."""
-    columns, lines = 0, 0
-    if sys.stdout.isatty():
-        with contextlib.suppress(OSError, ValueError):
-            columns, lines = os.get_terminal_size(sys.stdout.fileno())
-    columns = _number("COLUMNS") or columns or Size().columns
-    lines = _number("LINES") or lines
-    return Size(max(40, min(columns, MOST_COLUMNS)), max(lines - 2, 8) if lines else None)
-
-
-def _number(variable: str) -> int:
-    """What an environment variable says; 0 where it says no number."""
-    text = os.environ.get(variable, "")
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0
+    """Of the screen, less the command's line and the next prompt's."""
+    _, lines = screen_size()
+    return Size(line_width(), max(lines - 2, 8) if lines else None)
 
 
 @frozen
