@@ -23,6 +23,7 @@ SECONDS = {
     "bench/test_bench_run.py": 25,
     "bootchain/test_real_loaders.py": 25,
     "investigate/test_investigate_command.py": 25,
+    "prepare/test_printed_commands.py": 40,
     "lab/test_boots.py": 25,
     "lab/test_broken_truth.py": 25,
     "lab/test_snapshots.py": 25,

@@ -71,6 +71,10 @@ def test_every_printed_command_is_carried_out(
     assert [line for line in lines if len(line) > COLUMNS] == []
     without = commands(lines)
     assert any(" IMAGE " in command for command in without)
+    # What no card can be made of is said in the answer itself, and the command that was refused is gone.
+    refused = in_process("investigate", *asked, "--quiet", "--image", "/etc/hosts", "--cards", "1")
+    assert "it was not made: bootwright: /etc/hosts" in " ".join(refused.stdout.split())
+    assert not any("/etc/hosts" in command for command in commands(refused.stdout.splitlines()))
     # With an image the cards are made, and there is something to flash.
     made = in_process("investigate", *asked, "--quiet", "--image", str(standin), "--cards", "1")
     assert made.returncode == 0, made.stderr

@@ -217,7 +217,8 @@ def _of_board(asked: _Asked, name: str, shown: CampaignCell) -> tuple[JobParts, 
         raise Refused(f"the campaign says which board {name} is for", hint="leave --board out")
     path = Path(asked.image) if asked.image is not None else Path(shown.image) if shown.image else None
     if path is None:
-        hint = f"give --image, or make it: {shown.commands[0]}" if shown.commands else "give --image"
+        making = shown.commands[:-1]  # the last one tells what was seen
+        hint = f"give --image, or make it: {making[0]}" if making else "give --image"
         raise Missing(f"no image was made for {name}", hint=hint)
     if not path.is_file():
         raise Missing(f"there is no image {path}", hint="check the name")

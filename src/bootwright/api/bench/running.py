@@ -289,7 +289,8 @@ def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -
         raise Refused("nothing is said that would prove it", hint="give --until too")
     path = asked.image or shown.image
     if not path:
-        hint = f"give --image, or make it: {shown.commands[0]}" if shown.commands else "give --image"
+        making = shown.commands[:-1]  # the last one tells what was seen
+        hint = f"give --image, or make it: {making[0]}" if making else "give --image"
         raise Missing(f"no image was made for {cell}", hint=hint)
     preparation = PREPARATIONS.get(shown.plan.released.system if shown.plan.released is not None else ANY)
     goals = outcomes_of_goals(shown.plan)
