@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -40,3 +47,20 @@ def test_a_list_for_a_program_has_a_line_each(monkeypatch: pytest.MonkeyPatch) -
     done = in_process("boards", "list")
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("raspberrypi-5 ")]
     assert line.endswith("bcm2712-rpi-5-b.dtb, bcm2712-d-rpi-5-b.dtb")
+
+
+def test_an_error_is_a_line_in_a_log_and_is_broken_between_words_on_a_terminal(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bootwright", "wait", "[fe80::1%a-long-name-of-a-network]:50000"]
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
+    logged = subprocess.run(command, capture_output=True, text=True, check=False, env=environment).stderr
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    done = subprocess.run(command, stderr=follower, stdout=follower, check=False, env=environment)
+    os.close(follower)
+    shown = os.read(leader, 10_000).decode()
+    os.close(leader)
+    assert done.returncode == 2
+    assert len(logged.splitlines()) == 2
+    assert max(map(len, logged.splitlines())) > 60 >= max(map(len, shown.replace("\x1b[K", "").splitlines()))
+    *_, said = shown.split("\x1b[K")  # the line of progress is gone before the error
+    assert said.split() == logged.split()

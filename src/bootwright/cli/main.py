@@ -29,6 +29,8 @@ Start with what you have:
 `bootwright boards list` names the boards, and each command has examples in its --help.
 """
 
+_LEAST_COLUMNS = 40
+
 main = Folder(
     "bootwright.cli",
     Path(__file__).parent,
@@ -81,4 +83,23 @@ def invoke() -> NoReturn:
 
 def _say(text: str) -> None:
     printable = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    sys.stderr.write(f"{printable}\n")
+    sys.stderr.write("".join(f"{line}\n" for line in _for_the_screen(printable)))
+
+
+def _for_the_screen(text: str) -> list[str]:
+    """In a log an error is one line and a hint another; a terminal would break them within words."""
+    if not sys.stderr.isatty():
+        return [text]
+    import textwrap
+
+    from bootwright.foundation.screen import screen_size
+
+    columns, _ = screen_size(sys.stderr)
+    hanging = " " * (len(text) - len(text.lstrip()) + 2)
+    return (
+        textwrap.wrap(
+            text, columns, subsequent_indent=hanging, break_long_words=False, break_on_hyphens=False
+        )
+        if columns >= _LEAST_COLUMNS
+        else [text]
+    )

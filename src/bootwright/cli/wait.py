@@ -56,33 +56,50 @@ def command(host: str, *, timeout: float, port: int | None, as_json: bool, quiet
 
 
 def _lines(waited: Waited) -> Iterator[str]:
-    from bootwright.report.words import wrapped
+    from bootwright.foundation.screen import line_width
+    from bootwright.report.words import command_lines, wrapped
 
     yield from wrapped("", f"{waited.verdict}: {waited.seen.text} (after {waited.seconds:.0f} s)")
     if not waited.then:
-        yield from wrapped("  ", _next(waited))
+        advice, command = _next(waited)
+        yield from wrapped("  ", advice)
+        yield from command_lines(command, line_width()) if command else ()
         return
     yield f"  {waited.then}"
     if waited.seen.fingerprint:
         yield f"  its certificate: --cert-fingerprint '{waited.seen.fingerprint}'"
 
 
-def _next(waited: Waited) -> str:
-    """What to do where it waits for no configuration."""
+def _next(waited: Waited) -> tuple[str, str]:
+    """What to do where it waits for no configuration, and the command for that."""
     from bootwright.prepare.maintenance import Stage
 
     observe = "bootwright observe --board NAME"
+    photo = f"{observe} --address {waited.host} --service silent --text FILE"
     return {
-        Stage.NO_NAME: "give the address that the router's list has for it; where it has none, tell so: "
-        f"{observe} --lights off --address none (on, where the lights of the Ethernet socket are on)",
-        Stage.SILENT: "look at the lights of the Ethernet socket and at the router's list, and tell what is "
-        f"there: {observe} --lights off --address none (or --text, the text of a photo)",
-        Stage.THERE: "something has this address, so that lights and cable are in order. If it is the node, "
-        "Talos is still starting or does not come to its service: take a photo of the screen and give its "
-        f"text: {observe} --address {waited.host} --service silent --text FILE",
-        Stage.LISTENS: "if that is the node's address (the router's list has it), wait again: it may be "
-        f"still starting; then take a photo of the screen: {observe} --address {waited.host} --text FILE",
-        Stage.CONFIGURED: "talosctl reaches it with the talosconfig that it was configured with, without "
-        "--insecure",
-        Stage.WAITS: "",
+        Stage.NO_NAME: (
+            "give the address that the router's list has for it; where it has none, look at the lights of "
+            "the Ethernet socket (on or off) and tell that:",
+            f"{observe} --lights off --address none",
+        ),
+        Stage.SILENT: (
+            "look at the lights of the Ethernet socket and at the router's list, and tell what is there (or "
+            "the text of a photo, --text FILE):",
+            f"{observe} --lights off --address none",
+        ),
+        Stage.THERE: (
+            "something has this address, so that lights and cable are in order. If it is the node, Talos is "
+            "still starting or does not come to its service: take a photo of the screen and give its text:",
+            photo,
+        ),
+        Stage.LISTENS: (
+            "if that is the node's address (the router's list has it), wait again: it may be still starting; "
+            "then take a photo of the screen and give its text:",
+            photo,
+        ),
+        Stage.CONFIGURED: (
+            "talosctl reaches it with the talosconfig that it was configured with, without --insecure",
+            "",
+        ),
+        Stage.WAITS: ("", ""),
     }[waited.seen.stage]

@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Protocol
 
+from bootwright.foundation.screen import LINE_WIDTH, screen_size
+
 
 class Progress(Protocol):
     """Where a long piece of work reports how far it is."""
@@ -64,6 +66,11 @@ class Lines:
         self._depth += 1
         try:
             yield
+        except BaseException:
+            if self._live:  # what is said of it begins a line of its own
+                sys.stderr.write("\r\x1b[K")
+                sys.stderr.flush()
+            raise
         finally:
             self._depth -= 1
             self._text, self._started = outer
@@ -87,7 +94,9 @@ class Lines:
 
     def _draw(self, text: str) -> None:
         if self._live:
-            sys.stderr.write(f"\r\x1b[K{'  ' * self._depth}{text[:110]}")
+            columns, _ = screen_size(sys.stderr)
+            line = f"{'  ' * self._depth}{text}"
+            sys.stderr.write(f"\r\x1b[K{line[: (columns or LINE_WIDTH) - 1]}")
             sys.stderr.flush()
 
     def _print(self, text: str) -> None:
