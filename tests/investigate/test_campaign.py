@@ -85,6 +85,11 @@ def kernel(document: dict[str, Any], board: str) -> str:
     return str(line)
 
 
+def reported(folder: Path) -> str:
+    """The report of the story in `folder`, as text."""
+    return (folder / "run/report.md").read_text(encoding="utf-8").replace("\n", " ")
+
+
 def states(document: dict[str, Any]) -> dict[str, str]:
     return {task["id"]: task["state"] for task in document["tasks"]}
 
@@ -188,7 +193,7 @@ def test_story_nothing_works_on_6_18_but_a_later_kernel_does(story: Story) -> No
 
 @pytest.mark.boot
 @pytest.mark.download
-def test_story_two_boards_contradict_each_other(story: Story) -> None:
+def test_story_two_boards_contradict_each_other(story: Story, tmp_path: Path) -> None:
     cell = "1.0 6.18.15"
     document = story((cell, (*WORKS, "--by", "mine")), (cell, (*DARK, "--by", "my neighbour's")))
     assert not document["decided"]
@@ -199,6 +204,19 @@ def test_story_two_boards_contradict_each_other(story: Story) -> None:
     assert "look again" in first["why"]
     assert first["told"] == {"ethernet works": 1, "ethernet fails": 1, "talos-mounts works": 2}
     assert first["expects"]["ethernet"] == "unknown"
+    again = "Boards contradict each other about page size 4K; kernel version 6.18.15"
+    assert "contradicts itself about rpi5-rev-1.0" in reported(tmp_path)
+    assert again in reported(tmp_path)
+    # A cell beside it that works makes the one outvoted neither true nor false: 16K is no conclusion of it.
+    document = story((cell, (*WORKS, "--by", "a third")), ("1.1 6.18.32", WORKS))
+    assert document["cells"][0]["name"] == "rpi5-rev-1.0_4K_6.18.15_mainline_kernel"
+    assert "page_size 4K" in kernel(document, "rpi5-rev-1.0")
+    assert again in reported(tmp_path)
+    assert "Not with page size 4K" not in reported(tmp_path)
+    document = story(options=("--noise", "0.05"))
+    assert "kernel 6.18.15" in kernel(document, "rpi5-rev-1.0")
+    assert "seen to work on a board" in kernel(document, "rpi5-rev-1.0")
+    assert "Boards contradict each other" not in reported(tmp_path)
 
 
 @pytest.mark.boot

@@ -1,9 +1,12 @@
 import itertools
 
+import pytest
+
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.causes import CauseSpace
 from bootwright.investigate.analysis.factors import make_factor
 from bootwright.investigate.analysis.judge import judge, weigh_claim
+from bootwright.investigate.analysis.known import known_at
 from bootwright.investigate.analysis.observations import Observation, Source, weigh
 from bootwright.investigate.running.investigation import study
 
@@ -84,6 +87,36 @@ def test_a_cell_that_does_both_is_flaky_and_counts_as_failing() -> None:
     weighed = weigh(twice, "mounts")
     assert [(flaky.works, flaky.fails, flaky.ids) for flaky in weighed.flaky] == [(1, 1, ("a", "b"))]
     assert [observation.outcomes["mounts"] for observation in weighed.counted] == [FAILS]
+
+
+@pytest.mark.parametrize("source", [Source.BENCH, Source.REPORTED])
+def test_nothing_is_concluded_where_boards_contradict_each_other(source: Source) -> None:
+    cell = ("16K", "6.18")
+    disputed = [seen("a", WORKS, *cell, source), seen("b", FAILS, *cell, source)]
+    beneath = [seen("p", WORKS, *cell, Source.PREDICTED)] if source is Source.BENCH else []
+    rest = [seen("c", WORKS, "4K", "6.18", Source.BENCH)]
+    judgement = judge(SPACE, [*beneath, *disputed, *rest], "mounts")
+    assert [observation.id for observation in judgement.kept] == ["c"]
+    assert judgement.fails == 0
+    assert not judgement.causes
+    assert [dispute.ids for dispute in judgement.disputed] == [("a", "b")]
+    assert judgement.set_aside == tuple(observation.id for observation in beneath)
+    assert "contradict" in judgement.note
+    values = disputed[0].values
+    assert known_at(SPACE, judgement, values).verdict is Verdict.UNKNOWN
+
+
+def test_a_disputed_board_that_leaves_factors_open_outweighs_no_prediction() -> None:
+    open_cell = {"pages": ("16K",)}
+    disputed = [
+        Observation("a", open_cell, {"mounts": WORKS}, Source.BENCH),
+        Observation("b", open_cell, {"mounts": FAILS}, Source.BENCH),
+    ]
+    foretold = [
+        seen("p", WORKS, "16K", "6.12", Source.PREDICTED),
+        seen("q", WORKS, "16K", "6.18", Source.PREDICTED),
+    ]
+    assert weigh([*disputed, *foretold], "mounts").outweighed == {}
 
 
 def test_what_no_cause_explains_is_said_not_forced() -> None:

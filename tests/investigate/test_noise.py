@@ -13,6 +13,7 @@ from bootwright.investigate.analysis.causes import CauseSpace
 from bootwright.investigate.analysis.choose import Beliefs, Chooser, Trial
 from bootwright.investigate.analysis.factors import make_factor
 from bootwright.investigate.analysis.judge import judge
+from bootwright.investigate.analysis.known import known_at
 from bootwright.investigate.analysis.noise import NoisyBeliefs, check_noise, doubt
 from bootwright.investigate.analysis.observations import Observation, Source
 from noisy import METHODS, search
@@ -97,6 +98,68 @@ def test_two_boards_against_one_count_and_one_against_one_do_not() -> None:
     assert doubt(space, [*rest, *reports, seen(3, *cell, "works", Source.BENCH)], "boots", 0.05).lies == (
         reports[1],
     )
+
+
+TWO_CAUSES = [
+    *((kernel, "4K", board, "works") for kernel in ("6.18",) for board in ("b", "c")),
+    ("6.12", "4K", "a", "fails"),
+    ("6.18", "16K", "b", "fails"),
+    ("6.18", "16K", "c", "fails"),
+    ("6.12", "4K", "b", "works"),
+]
+
+
+@pytest.mark.parametrize("predicted", [False, True])
+@pytest.mark.parametrize(
+    ("verdicts", "noise", "counts"),
+    [
+        ("works fails", 0.05, ""),
+        ("works works fails", 0.0, ""),
+        ("works works fails", 0.05, "works"),
+        ("works works fails", 0.1, ""),
+        ("works works works fails", 0.1, "works"),
+        ("works fails fails", 0.05, "fails"),
+    ],
+)
+def test_boards_of_one_cell_are_weighed_also_where_several_causes_act(
+    verdicts: str, noise: float, counts: str, *, predicted: bool
+) -> None:
+    """Then no one cause fits, and the number of boards decides, as far as `noise` lets it."""
+    factors = [*FACTORS, make_factor("board", ["a", "b", "c"])]
+    source = Source.PREDICTED if predicted else Source.EMULATED
+    rest = [
+        Observation(
+            f"cell-{number}",
+            {"kernel": (kernel,), "pages": (pages,), "board": (board,)},
+            {"boots": Verdict(verdict)},
+            source,
+        )
+        for number, (kernel, pages, board, verdict) in enumerate(TWO_CAUSES)
+    ]
+    values = {"kernel": ("6.18",), "pages": ("4K",), "board": ("a",)}
+    boards = [
+        Observation(f"told-{number}", values, {"boots": Verdict(verdict)}, Source.BENCH)
+        for number, verdict in enumerate(verdicts.split())
+    ]
+    space = CauseSpace(factors, noise)
+    judgement = judge(space, [*rest, *boards], "boots")
+    kept = [observation for observation in judgement.kept if observation.values == values]
+    assert [str(observation.outcomes["boots"]) for observation in kept] == ([counts] if counts else [])
+    assert bool(judgement.disputed) is not bool(counts)
+    assert str(known_at(space, judgement, values).verdict) == (counts or "unknown")
+
+
+def test_one_board_against_one_settles_nothing_however_sure_the_cause_is() -> None:
+    cell = ("6.16", "16K")
+    boards = [seen(1, *cell, "works", Source.BENCH), seen(2, *cell, "fails", Source.BENCH)]
+    space = CauseSpace(FACTORS, 0.05)
+    many = [seen(10 + number, *row) for number, row in enumerate(row for row in TRUE for _ in range(6))]
+    many += [seen(50 + number, "6.16", "16K", "works") for number in range(6)]
+    assert judge(space, [*many, *boards], "boots").disputed
+    third = seen(3, *cell, "works", Source.BENCH)
+    assert not judge(space, [*many, *boards, third], "boots").disputed
+    against = seen(3, *cell, "fails", Source.BENCH)
+    assert judge(space, [*many, *boards, against], "boots").disputed
 
 
 def test_so_many_lies_are_none() -> None:

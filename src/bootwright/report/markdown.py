@@ -83,6 +83,8 @@ def _what_to_do(story: Story) -> Iterator[str]:
         if not answer.use and answer.cell:
             cell = f"Try {plain(cell_words(answer.cell))}."
         yield f"- **{plain(name)}.**{what}"
+        for text in answer.again:
+            yield f"  **{plain(text)}**"
         for command in answer.commands:
             says = " ".join(filter(None, (plain(command.lead), code(command.command), plain(command.says))))
             yield f"  {says}"

@@ -119,6 +119,8 @@ def _what_to_do(story: Story, console: Console) -> None:
             what = f"  {answer.what}" if answer.what else ""
             verdict = (in_short(answer), STYLES[answer.verdict])
             _line(console, (answer.name, "bold"), ": ", verdict, (what, "dim"))
+        for text in answer.again:
+            _line(console, (text, "bold yellow"), indent=4)
         for command in answer.commands:
             _line(console, command.lead, indent=4)
             for line in command_lines(command.command, console.width):

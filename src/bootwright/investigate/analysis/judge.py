@@ -43,6 +43,11 @@ class Judgement:
     note: str
 
     @property
+    def disputed(self) -> tuple[Flaky, ...]:
+        """The cells about which boards contradict each other."""
+        return tuple(flaky for flaky in self.flaky if flaky.disputed)
+
+    @property
     def cause(self) -> Cause | None:
         """The cause, where it is settled."""
         return self.causes[0] if self.settled else None
@@ -72,13 +77,15 @@ def counted(
     failure in it, if there was one: nothing is explained by forgetting it.
 
     Where outcomes may lie (`space.noise`), those that the likeliest cause contradicts are set aside, if
-    chance explains as many.
+    chance explains as many; else boards that more others contradict in their own cell. From a cell about
+    which boards contradict each other otherwise, nothing is concluded.
     """
     if space.noise and (doubted := doubt(space, observations, outcome, space.noise)).plausible:
-        lies = [observation.id for observation in doubted.lies]
+        lies = [observation.id for observation in doubted.lies if observation.id not in doubted.disputed]
         weighed = weigh([observation for observation in observations if observation.id not in lies], outcome)
-        return list(weighed.counted), (*weighed.outweighed, *lies), weighed
-    weighed = weigh(observations, outcome)
+        return list(weighed.counted), (*weighed.outweighed, *weighed.beneath, *lies), weighed
+    weighed = weigh(observations, outcome, space.noise)
+    aside = (*weighed.outweighed, *weighed.beneath, *weighed.outvoted)
     every = list(weighed.counted)
     failed = any(observation.outcomes[outcome] is Verdict.FAILS for observation in every)
     kinds = sorted({observation.source for observation in every})
@@ -96,8 +103,8 @@ def counted(
             continue
         if explain_either(space, relevant, outcome) if several else space.consistent(relevant, outcome):
             dropped = tuple(observation.id for observation in every if observation not in relevant)
-            return relevant, (*weighed.outweighed, *dropped), weighed
-    return every, tuple(weighed.outweighed), weighed
+            return relevant, (*aside, *dropped), weighed
+    return every, aside, weighed
 
 
 def judge(
@@ -126,7 +133,9 @@ def judge(
             if condition.relation != "is"
         )
     note = ""
-    if not fails:
+    if not fails and weighed.disputed:
+        note = "boards contradict each other about it, and nothing else that was seen failed"
+    elif not fails:
         note = "nothing failed in what was seen" if works else "nothing is known of it"
     elif either:
         note = f"no one cause explains what was seen; {len(either)} together do, any one being enough"

@@ -30,9 +30,11 @@ def known_at(space: CauseSpace, judgement: Judgement, values: Values) -> Known:
     That it works follows from an observation, or from the one cause left that does not hold there. That it
     fails follows from an observation, or from every cause left (or every cause of a part, where several
     act) predicting it. All else is unknown: that no cause left predicts failure is no proof while there are
-    several.
+    several. Nothing is known of a cell about which boards contradict each other.
     """
     cell = dict(values)
+    if any(dict(dispute.values) == cell for dispute in judgement.disputed):
+        return NOTHING
     seen = [observation for observation in judgement.kept if dict(observation.values) == cell]
     better = [observation for observation in seen if observation.source > Source.REPORTED]
     if better:

@@ -21,12 +21,16 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.causes import CauseSpace
 from bootwright.investigate.analysis.choose import REPORT_DOUBT, Beliefs
-from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.analysis.observations import (
+    CONFIDENCE,
+    Observation,
+    Source,
+    outvotes,
+    weigh,
+)
 
 MOST_NOISE = 0.4
 """An outcome that lies more often says next to nothing."""
-CONFIDENCE = 0.95
-"""Of the weight of all causes, the share that an answer has to have."""
 _TOO_RARE = 0.01
 """So many wrong outcomes, or more, at less than this chance are no lies: something else is going on."""
 _FORGOTTEN = 1e-12
@@ -127,6 +131,9 @@ class Doubted:
     """Observations that the likeliest cause contradicts."""
     plausible: bool
     """Whether so many of them may lie by chance; else no one cause explains what was seen."""
+    disputed: frozenset[str]
+    """Observations of cells about which boards contradict each other, unless enough more of them say what the
+    likeliest cause says."""
 
 
 def doubt(space: CauseSpace, observations: Iterable[Observation], outcome: str, noise: float) -> Doubted:
@@ -149,7 +156,15 @@ def doubt(space: CauseSpace, observations: Iterable[Observation], outcome: str, 
     wrong = sum(observation in by_chance for observation in lies)
     plausible = _tail(len(by_chance), wrong, noise) >= _TOO_RARE
     foretold = any(observation.source is Source.PREDICTED for observation in lies)
-    return Doubted(beliefs.credible(), lies, plausible and not foretold)
+    disputed = {
+        identity
+        for dispute in weigh(relevant, outcome).disputed
+        for fails in [bool(space.failing(dispute.values)[0] & likeliest)]
+        for agreeing, others in [(dispute.fails, dispute.works) if fails else (dispute.works, dispute.fails)]
+        if not outvotes(agreeing, others, noise)
+        for identity in dispute.ids
+    }
+    return Doubted(beliefs.credible(), lies, plausible and not foretold, frozenset(disputed))
 
 
 def _tail(tried: int, wrong: int, noise: float) -> float:

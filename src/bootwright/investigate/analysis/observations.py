@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -61,6 +61,9 @@ class Flaky:
     ids: tuple[str, ...]
     works: int
     fails: int
+    values: Values = field(factory=dict)
+    disputed: bool = False
+    """Boards or reports say it, not one machine's repetitions: nothing is concluded from the cell."""
 
 
 @frozen
@@ -70,16 +73,31 @@ class Weighed:
     outcome: str
     counted: tuple[Observation, ...]
     """One per cell, `outcomes` reduced to this outcome; a flaky cell counts as failing, since what can
-    fail there has its cause there."""
+    fail there has its cause there. One that is disputed does not count."""
     flaky: tuple[Flaky, ...]
     outweighed: Mapping[str, str]
     """Id set aside → id of a later kind of source that saw the same cell differently."""
+    beneath: tuple[str, ...] = ()
+    """Ids that do not count because later kinds of source dispute their cell."""
+    outvoted: tuple[str, ...] = ()
+    """Ids of boards or reports that more others contradict, where outcomes may lie."""
+
+    @property
+    def disputed(self) -> tuple[Flaky, ...]:
+        """The cells from which nothing is concluded."""
+        return tuple(flaky for flaky in self.flaky if flaky.disputed)
 
 
+CONFIDENCE = 0.95
+"""Of the weight of all that may be so, the share that an answer has to have."""
 _OUTWEIGHED_FROM_AFAR = frozenset({Source.PREDICTED, Source.EMULATED})
+_OF_MANY = frozenset({Source.REPORTED, Source.BENCH})
+"""Sources that speak of different boards; the others repeat on one machine what one machine does."""
 
 
-def _contradicted(observations: Sequence[Observation], outcome: str) -> dict[str, str]:
+def _contradicted(
+    observations: Sequence[Observation], outcome: str, disputed: Collection[str]
+) -> dict[str, str]:
     """Id → id of a better observation that contradicts it though it leaves some factor open.
 
     A row of the bench need not name every factor a prediction does: it was in one of the cells that it is
@@ -87,6 +105,8 @@ def _contradicted(observations: Sequence[Observation], outcome: str) -> dict[str
     """
     reasons: dict[str, str] = {}
     for better in observations:
+        if better.id in disputed:
+            continue
         verdict = better.outcomes[outcome]
         beneath = [
             observation
@@ -110,36 +130,84 @@ def _may_be_same(first: Values, second: Values) -> bool:
     return all(set(levels) & set(second[name]) for name, levels in first.items() if name in second)
 
 
-def weigh(observations: Iterable[Observation], outcome: str) -> Weighed:
+def outvotes(most: int, least: int, noise: float) -> bool:
+    """Whether `most` who say one thing and `least` who say the other settle it, where `noise` of all lie."""
+    odds = (noise / (1 - noise)) ** (most - least) if noise else 1.0
+    return 1 / (1 + odds) >= CONFIDENCE - 1e-9
+
+
+def weigh(observations: Iterable[Observation], outcome: str, noise: float = 0.0) -> Weighed:
     """Settle each cell: the latest kind of source decides; a contradiction within it is flaky.
+
+    What one machine does now and then counts as failing. Where boards or reports contradict each other, they
+    are weighed if `noise` is the share of them that lie, and nothing is concluded where that settles nothing.
 
     So does a boot or a board that leaves factors open, against every prediction of the cells it may be of.
 
     Unknown outcomes do not count. Order follows the first observation of each cell.
     """
     relevant = [s for s in observations if s.outcomes.get(outcome, Verdict.UNKNOWN) is not Verdict.UNKNOWN]
-    outweighed = _contradicted(relevant, outcome)
-    cells: dict[tuple[object, ...], list[Observation]] = {}
-    for observation in relevant:
-        if observation.id not in outweighed:
-            cells.setdefault(observation.cell, []).append(observation)
+    outvoted: list[str] = []
+    disputes: list[Flaky] = []
+    for group in _by_cell(relevant).values():
+        dispute = _dispute(group, outcome)
+        if dispute is None:
+            continue
+        if outvotes(max(dispute.works, dispute.fails), min(dispute.works, dispute.fails), noise):
+            least = Verdict.WORKS if dispute.works < dispute.fails else Verdict.FAILS
+            outvoted += [s.id for s in group if s.id in dispute.ids and s.outcomes[outcome] is least]
+        else:
+            disputes.append(dispute)
+    disputed = {identity for dispute in disputes for identity in dispute.ids}
+    relevant = [observation for observation in relevant if observation.id not in outvoted]
+    outweighed = _contradicted(relevant, outcome, disputed)
     counted: list[Observation] = []
-    flaky: list[Flaky] = []
-    for group in cells.values():
-        best = max(observation.source for observation in group)
-        deciding = [observation for observation in group if observation.source is best]
+    flaky = list(disputes)
+    beneath: list[str] = []
+    for group in _by_cell(s for s in relevant if s.id not in outweighed).values():
+        deciding = _deciding(group)
+        if deciding[0].id in disputed:
+            beneath += [observation.id for observation in group if observation not in deciding]
+            continue
         verdicts = [observation.outcomes[outcome] for observation in deciding]
         fails = verdicts.count(Verdict.FAILS)
         verdict = Verdict.FAILS if fails else Verdict.WORKS
         if 0 < fails < len(verdicts):
-            ids = tuple(observation.id for observation in deciding)
-            flaky.append(Flaky(outcome=outcome, ids=ids, works=len(verdicts) - fails, fails=fails))
+            flaky.append(_flaky(deciding, outcome))
         first = next(observation for observation in deciding if observation.outcomes[outcome] is verdict)
         outweighed |= {
-            s.id: first.id for s in group if s.source is not best and s.outcomes[outcome] is not verdict
+            s.id: first.id for s in group if s not in deciding and s.outcomes[outcome] is not verdict
         }
         counted.append(evolve(first, outcomes={outcome: verdict}))
-    return Weighed(outcome, tuple(counted), tuple(flaky), outweighed)
+    return Weighed(outcome, tuple(counted), tuple(flaky), outweighed, tuple(beneath), tuple(outvoted))
+
+
+def _by_cell(observations: Iterable[Observation]) -> dict[tuple[object, ...], list[Observation]]:
+    cells: dict[tuple[object, ...], list[Observation]] = {}
+    for observation in observations:
+        cells.setdefault(observation.cell, []).append(observation)
+    return cells
+
+
+def _deciding(group: Sequence[Observation]) -> list[Observation]:
+    """Those of the latest kind of source in a cell."""
+    best = max(observation.source for observation in group)
+    return [observation for observation in group if observation.source is best]
+
+
+def _dispute(group: Sequence[Observation], outcome: str) -> Flaky | None:
+    """The contradiction of boards, or of reports, that decide a cell; None where there is none."""
+    deciding = _deciding(group)
+    flaky = _flaky(deciding, outcome)
+    if deciding[0].source not in _OF_MANY or not (flaky.works and flaky.fails):
+        return None
+    return evolve(flaky, disputed=True)
+
+
+def _flaky(deciding: Sequence[Observation], outcome: str) -> Flaky:
+    fails = sum(observation.outcomes[outcome] is Verdict.FAILS for observation in deciding)
+    ids = tuple(observation.id for observation in deciding)
+    return Flaky(outcome, ids, works=len(deciding) - fails, fails=fails, values=deciding[0].values)
 
 
 def outcome_names(observations: Sequence[Observation]) -> tuple[str, ...]:

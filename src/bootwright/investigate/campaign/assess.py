@@ -13,7 +13,6 @@ from attrs import evolve, frozen
 from bootwright.foundation.verdict import Verdict
 from bootwright.investigate.analysis.observations import Source
 from bootwright.investigate.campaign.cells import (
-    counts_of,
     emulated_cells,
     names_of_cells,
     waiting_cells,
@@ -100,7 +99,7 @@ class Assessor:
         asked = [] if self._no_board or ended else [pair for pair in waiting if "board" in pair[0].needs]
         cells = (
             []
-            if self._no_board or (ended and not _disputed(answers))
+            if self._no_board or (ended and not any(answer.disputed for answer in decision.answers))
             else waiting_cells(situation, asked, self._means)
         )
         open_tasks = tuple(task for task in self._plan.task if states[task.id] is State.OPEN)
@@ -311,11 +310,3 @@ def _in_words(plan: Plan, decision: Decision, taken: Sequence[DecisionPoint]) ->
         else:
             words.append(f"{of}unknown: {answer.why}")
     return [*words, *(point.then for point in taken)]
-
-
-def _disputed(answers: Sequence[Told]) -> bool:
-    return any(
-        f"{key.split()[0]} fails" in counts and f"{key.split()[0]} works" in counts
-        for counts in counts_of(answers).values()
-        for key in counts
-    )

@@ -99,17 +99,14 @@ def waiting_cells(situation: Situation, waiting: Sequence[tuple[Task, Held]], me
 
 
 def _disputed(situation: Situation) -> Iterator[_Wanted]:
-    """Cells in which people saw opposite things, as often each: one more look there decides."""
-    for name, counts in counts_of(situation.told).items():
-        for outcome in {key.split()[0] for key in counts}:
-            works, fails = counts.get(f"{outcome} works", 0), counts.get(f"{outcome} fails", 0)
-            if works and fails:
-                factors = next(answer.factors for answer in situation.told if answer.cell == name)
-                values = {factor: (level,) for factor, level in factors.items()}
-                given = {factor: factors[factor] for factor in situation.plan.given}
-                why = f"{outcome} was told to work {works}× and to fail {fails}×: look again"
-                yield _Wanted(values, given, (0.0, 0.0), (), why)
-                break
+    """Cells about which boards contradict each other, and nothing settles it."""
+    for answer in situation.decision.answers:
+        for dispute in answer.disputed:
+            by = dispute.by[0]
+            why = f"{by.outcome} was told to work {by.works}× and to fail {by.fails}×: look again"
+            values = {factor: (level,) for factor, level in dispute.factors.items()}
+            if dispute.hours is not None:
+                yield _Wanted(values, answer.given, (0.0, 0.0), (), why)
 
 
 def _answering(decision: Decision) -> Iterator[_Wanted]:

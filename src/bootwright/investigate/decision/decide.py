@@ -104,7 +104,7 @@ def _goal(investigation: Investigation, name: str) -> GoalResult:
 def _by_causes(investigation: Investigation, name: str) -> GoalResult:
     judgement = investigation.judgements[name]
     cause = judgement.cause
-    if not judgement.fails and judgement.works:
+    if not judgement.fails and judgement.works and not judgement.disputed:
         return GoalResult(name, Verdict.WORKS, "it never failed in what was seen", {})
     if cause is None:
         observations = seen_working(investigation, name)
@@ -141,7 +141,7 @@ def _by_causes(investigation: Investigation, name: str) -> GoalResult:
 def _missing(judgement: Judgement) -> str:
     if judgement.either:
         return judgement.note
-    if not judgement.fails and not judgement.works:
+    if not judgement.fails and not judgement.works and not judgement.disputed:
         return "nothing is known of it"
     if not judgement.causes:
         return judgement.note

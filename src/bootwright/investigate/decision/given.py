@@ -16,6 +16,7 @@ from bootwright.investigate.analysis.choose import Choice, Trial
 from bootwright.investigate.analysis.known import Known, known_at, source_of
 from bootwright.investigate.analysis.observations import Source, Values
 from bootwright.investigate.decision.configurations import Configuration, History, Way, ways_to
+from bootwright.investigate.decision.disputes import Disputed, disputed
 from bootwright.investigate.decision.next_steps import NextStep, next_step
 from bootwright.investigate.decision.single_changes import Pair, SingleChange, pairs, seen_working
 from bootwright.investigate.plans.changes import explaining
@@ -54,6 +55,8 @@ class Answer:
     """What to do on a board with this value: to see it work, or to learn most."""
     ways: tuple[Way, ...] = ()
     """Commands that lead there, the first one for somebody who has nothing yet."""
+    disputed: tuple[Disputed, ...] = ()
+    """Cells with this value about which boards contradict each other."""
 
     @property
     def best(self) -> Configuration | None:
@@ -106,6 +109,7 @@ def _answer(investigation: Investigation, given: Given, goals: Mapping[str, Verd
         history=history,
         next=_next(investigation, given, best, exhausted=exhausted),
         ways=ways_to(investigation, given, best, history) if best is not None else (),
+        disputed=disputed(investigation, given),
     )
 
 
@@ -155,7 +159,9 @@ def known_in(investigation: Investigation, goal: str, values: Values) -> Known:
     """What is known of a goal in a cell; one that never failed works where no run could look at it."""
     judgement = investigation.judgements[goal]
     known = known_at(investigation.space, judgement, values)
-    if known.verdict is not Verdict.UNKNOWN or judgement.fails or not seen_working(investigation, goal):
+    if known.verdict is not Verdict.UNKNOWN or judgement.fails or judgement.disputed:
+        return known
+    if not seen_working(investigation, goal):
         return known
     given = {name: levels[0] for name, levels in values.items() if name in investigation.given[0]}
     speaks = any(
@@ -183,7 +189,12 @@ def _seen_to_fail(investigation: Investigation, values: Values) -> bool:
 
 
 def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configuration]:
-    """The cells in which every goal works: best known first, then cheapest, then as they come."""
+    """The cells in which every goal works: best known first, then cheapest.
+
+    Of equals, those with the levels that the plan names first (of versions none comes before another).
+    """
+    plan = investigation.plan
+    free = [f for f in investigation.factors if not f.ordered and plan is not None and f.name in plan.factor]
     configurations = []
     for values in cells:
         basis: dict[str, str] = {}
@@ -228,6 +239,7 @@ def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configura
             made.hours if made.hours is not None else float("inf"),
             not made.release,
             not made.seen,
+            [factor.position(made.factors[factor.name]) for factor in free],
         ),
     )[:MOST]
 

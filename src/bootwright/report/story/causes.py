@@ -101,8 +101,12 @@ def remaining_causes(investigation: Investigation, outcome: str, names: Names) -
         flaky=tuple(
             f"{listed([clean(identity, 60) for identity in flaky.ids])} are the same cell and "
             f"contradict each other: {count(flaky.works, 'time')} it works, "
-            f"{count(flaky.fails, 'time')} it fails. It counts as failing, "
-            "since what can fail there has its cause there."
+            f"{count(flaky.fails, 'time')} it fails. "
+            + (
+                "Nothing is concluded from it: it has to be looked at again."
+                if flaky.disputed
+                else "It counts as failing, since what can fail there has its cause there."
+            )
             for flaky in judgement.flaky
         ),
         set_aside=tuple(clean(identity, 60) for identity in judgement.set_aside),

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
-from bootwright.investigate.analysis.observations import Observation
+from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.configurations import Configuration, History, Way
 from bootwright.investigate.decision.decide import Decision
+from bootwright.investigate.decision.disputes import Disputed
 from bootwright.investigate.decision.given import Answer
 from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.given import Given, Silicon, silicon
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.report.story.names import Names, value
+from bootwright.report.story.names import Names, cell_words, value
 from bootwright.report.story.reports import reason
 from bootwright.report.words import capital, clean, count, listed, seconds, sentence
 
@@ -86,11 +87,13 @@ class WhatToDo:
     """What to try on the board, whole; empty where there is nothing."""
     works: tuple[Working, ...]
     """All that is known to work, the best first."""
+    again: tuple[str, ...]
+    """What is to be looked at again, because boards contradict each other about it."""
 
     @property
     def shown(self) -> bool:
         """Whether there is anything to say of what to do."""
-        return bool(self.name or self.use or self.cell)
+        return bool(self.name or self.use or self.cell or self.again)
 
 
 def what_to_do(investigation: Investigation, decision: Decision, names: Names) -> tuple[WhatToDo, ...]:
@@ -122,6 +125,28 @@ def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> W
         history=tuple(_history(known, names) for known in answer.history),
         cell=_cell(investigation, step.factors, names) if step else (),
         works=tuple(_working(investigation, made, names) for made in answer.works),
+        again=tuple(_again(investigation, dispute, names) for dispute in answer.disputed),
+    )
+
+
+def _again(investigation: Investigation, dispute: Disputed, names: Names) -> str:
+    """`Boards contradict each other about kernel version 6.18.15; …: look again …`."""
+    given = investigation.given[0]
+    cell = cell_words(_cell(investigation, dispute.factors, names, without=given))
+    says = listed(
+        [
+            f"“{names.outcome(by.outcome)}” was seen to work {count(by.works, 'time')} and to fail "
+            f"{count(by.fails, 'time')} ({listed([clean(identity, 60) for identity in by.cells])})"
+            for by in dispute.by
+        ]
+    )
+    ids = {identity for by in dispute.by for identity in by.cells}
+    boards = any(seen.source is Source.BENCH for seen in investigation.observations if seen.id in ids)
+    hours = f" (about {seconds(dispute.hours * 3600)})" if dispute.hours is not None else ""
+    weighed = "" if investigation.space.noise else "; with --noise 0.05 the most of them decide"
+    return (
+        f"{'Boards' if boards else 'Reports'} contradict each other about {cell}: {says}. Nothing is "
+        f"concluded from it: look there again{hours}{weighed}."
     )
 
 
@@ -262,6 +287,17 @@ def in_short(answer: WhatToDo) -> str:
 
 def headline(answers: tuple[WhatToDo, ...]) -> str:
     """The whole answer in one line, where there are given factors."""
+    return _by_given(answers) + contradicted(answers)
+
+
+def contradicted(answers: tuple[WhatToDo, ...]) -> str:
+    """What a headline ends with where boards contradict each other; else empty."""
+    disputes = [answer.name for answer in answers if answer.again]
+    about = f" about {_few(disputes)}" if any(disputes) else ""
+    return f"; what was seen contradicts itself{about}: look again" if disputes else ""
+
+
+def _by_given(answers: tuple[WhatToDo, ...]) -> str:
     by_verdict: dict[str, list[str]] = {}
     for answer in answers:
         by_verdict.setdefault(answer.verdict, []).append(answer.name)

@@ -84,7 +84,9 @@ def tell(investigation: Investigation, decision: Decision, runs: Iterable[Run] =
         question=clean(plan.question, 400) if plan else "",
         plan=clean(plan.name, 100) if plan else "",
         verdict=str(decision.verdict),
-        headline=given.headline(to_do) if any(investigation.given) else answers.headline(decision, goals),
+        headline=given.headline(to_do)
+        if any(investigation.given)
+        else answers.headline(decision, goals) + given.contradicted(to_do),
         goals=goals,
         configuration=settings.configuration(investigation, decision, names),
         what_to_do=to_do,
@@ -216,9 +218,12 @@ def _limits(investigation: Investigation, names: Names) -> tuple[str, ...]:
         limits.append(f"There is no result for {listed([f'“{names.outcome(name)}”' for name in unseen])}.")
     for name in investigation.goals:
         judgement = investigation.judgements[name]
-        if judgement.set_aside:
-            ids = listed([clean(identity, 60) for identity in judgement.set_aside])
-            limits.append(f"“{names.outcome(name)}”: {ids} set aside, because later evidence contradicts it.")
+        disputed = [dispute.values for dispute in judgement.disputed]
+        unsaid = {seen.id for seen in investigation.observations if seen.values in disputed}
+        if aside := [clean(identity, 60) for identity in judgement.set_aside if identity not in unsaid]:
+            limits.append(
+                f"“{names.outcome(name)}”: {listed(aside)} set aside: stronger evidence contradicts it."
+            )
         only = {
             observation.source.word
             for observation in investigation.observations
