@@ -143,10 +143,9 @@ def _why_not_otherwise(story: Story, console: Console) -> None:
     for answer in answers:
         if answer.name:
             _line(console, (answer.name, "bold"))
-        for text in answer.why:
-            _line(console, text, indent=4)
-        for text in answer.history:
-            _line(console, ("From the public history, not shown by a run here: ", "dim"), text, indent=4)
+        public = ("From the public history, not shown by a run here: ", "dim")
+        for words in (*((text,) for text in answer.why), *((public, text) for text in answer.history)):
+            _line(console, *words, indent=4)
 
 
 def _goals(story: Story, console: Console) -> None:
@@ -328,9 +327,8 @@ def _remaining_causes(remaining_causes: Sequence[RemainingCauses], console: Cons
 
 def _other_outcomes(story: Story, console: Console) -> None:
     rows = [row for row in story.other_outcomes if row[1] != "No result for it yet."]
-    if not rows:
-        return
-    _head(console, "Seen along the way")
+    if rows:
+        _head(console, "Seen along the way")
     for name, findings, _ in rows:
         _line(console, (name, "bold"), f": {findings}")
 
