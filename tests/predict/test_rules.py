@@ -312,8 +312,18 @@ def test_spmi_children_and_what_a_remote_processor_announces(solve: Solve) -> No
     assert nodes["/dsp/glink-edge"].device.word == "unknown"
 
 
-def test_an_option_is_the_same_read_alone_or_with_all_others(tmp_path: Path) -> None:
-    text = 'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_AB="x y"\nCONFIG_EMPTY=""\nCONFIG_N=12\n'
+@pytest.mark.parametrize(
+    ("end", "absent"),
+    [
+        ("# end of Kernel hacking\n", "n"),
+        ("", None),  # it may end before the option
+        ("#\n# Linux/arm64 4.19.300 Kernel Configuration\n#\n", "n"),  # which closed no menus
+    ],
+)
+def test_an_option_is_the_same_read_alone_or_with_all_others(
+    end: str, absent: str | None, tmp_path: Path
+) -> None:
+    text = f'CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_AB="x y"\nCONFIG_EMPTY=""\nCONFIG_N=12\n{end}'
     (tmp_path / "config").write_text(text)
     (tmp_path / "config.gz").write_bytes(gzip.compress(text.encode()))
     for name in ("config", "config.gz"):
@@ -323,6 +333,6 @@ def test_an_option_is_the_same_read_alone_or_with_all_others(tmp_path: Path) -> 
         options = {
             symbol: facts.option(f"CONFIG_{symbol}") for symbol in ("A", "B", "AB", "EMPTY", "N", "NONE")
         }
-        assert options == {"A": "y", "B": "n", "AB": "x y", "EMPTY": "n", "N": "12", "NONE": "n"}
+        assert options == {"A": "y", "B": "n", "AB": "x y", "EMPTY": "n", "N": "12", "NONE": absent}
         assert facts.config is not None
         assert options == {option: facts.option(f"CONFIG_{option}") for option in options}

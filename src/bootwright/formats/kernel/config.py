@@ -51,9 +51,10 @@ class KernelConfig:
         return self.options.get(name)
 
     def says(self, name: str) -> str | None:
-        """As `value`, with `n` for an option that is off; None where the file ends before it."""
-        value = self.options.get(name)
-        return value if value is not None else "n" if self.whole or name in self.unset else None
+        """As `value`, with `n` for an option that is off or empty; None where the file ends before it."""
+        if name in self.options:
+            return self.options[name] or "n"
+        return "n" if self.whole or name in self.unset else None
 
     def text(self) -> str:
         """The configuration as a file, without its comments."""
