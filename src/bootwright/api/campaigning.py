@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 if TYPE_CHECKING:
     from bootwright.api.cards.observing import ObservedCard
+    from bootwright.diagnose.model import Boot
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.campaign.told import Told
@@ -117,6 +118,8 @@ class CampaignCell:
     """What is booted where it is an emulated one; None for a board's."""
     kernel: str = ""
     """The catalogue's name of an emulated cell's kernel."""
+    others: dict[str, dict[str, str]] = field(factory=dict)
+    """The campaign's cells of boards, by name, with their levels."""
 
 
 def campaign_cell(folder: Path, cell: str) -> CampaignCell:
@@ -144,7 +147,8 @@ def campaign_cell(folder: Path, cell: str) -> CampaignCell:
     card = folder / CARDS / f"{cell}.raw"
     image = row.image if row is not None and row.image else str(card) if card.is_file() else ""
     commands = tuple(row.commands) if row is not None else ()
-    return CampaignCell(plan, dict(factors), image, commands)
+    others = {name: row.factors for name, row in rows.items()} | campaign.names
+    return CampaignCell(plan, dict(factors), image, commands, others=others)
 
 
 def observe_cell(
@@ -168,20 +172,23 @@ def observe_cell(
 
     `cell` is a name of `status`; the campaign is found as there, by `run`. `outcomes` are the plan's; logs,
     answers and codes are judged as `observe` does, and what they show of the board's goals is kept as the
-    plan's outcomes. `results` is what came back from another laboratory: a console with the KTAP of probes, a
-    LAVA job's log, a pull lab's callback, or a report for KernelCI's database. Tests decide the outcomes that
-    the plan's experiments say they do; a log of a board without tests is judged as one of `logs`. An emulated
-    cell takes `results` alone, of its own kernel. `by` says who, or which board; `minutes` what it took. The
+    plan's outcomes; a log of another kernel, page size, release or board than the cell's is refused.
+    `results` is what came back from another laboratory, refused likewise: a console with the KTAP of probes,
+    a LAVA job's log, a pull lab's callback, or a report for KernelCI's database. Tests decide the outcomes
+    that the plan's experiments say they do; a log of a board without tests is judged as one of `logs`. An
+    emulated cell takes `results` alone. `by` says who, or which board; `minutes` what it took. The
     same log counts once.
 
-    Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not.
+    Returns a `ToldCell`. Raises `Refused` for a cell, an outcome or an answer that there is not, and
+    `OfAnotherCell`, which is one, for a log or results of something else.
     """
     from bootwright.api.bench.handed import outcomes_of_tests, read_file, told_of_emulated
+    from bootwright.api.bench.of_cell import differences, refuse_another, said_by_results
     from bootwright.foundation.choices import one_of
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.processes.work_folder import temporary_folder
     from bootwright.foundation.verdict import Verdict
-    from bootwright.investigate.campaign.told import keep_told, make_told
+    from bootwright.investigate.campaign.told import is_told, keep_told, make_told
     from bootwright.lab.jobs.results import read_results
 
     folder = campaign_folder(run)
@@ -198,8 +205,10 @@ def observe_cell(
         answers, data = told_of_emulated(
             cell, plan, (shown.experiment, shown.kernel), Path(results), by=by, note=note, minutes=minutes
         )
-        is_new = [keep_told(folder, answer, (data,)) for answer in answers] if keep else [True]
-        return ToldCell(folder, answers[0], any(is_new), None, answers[1:])
+        is_new = [not is_told(folder, answer) for answer in answers]
+        for answer in answers if keep else ():
+            keep_told(folder, answer, (data,))
+        return ToldCell(folder, answers[0], any(is_new), None, answers[1:], keep)
     with temporary_folder() as temporary:
         if results is not None:
             data, handed = read_file(Path(results))
@@ -209,9 +218,11 @@ def observe_cell(
                 logs = (*logs, console)
             else:
                 result = read_results(data, str(results)) if handed.result is None else handed.result
+                said = said_by_results(result, handed.console, plan)
+                refuse_another(str(results), differences(plan, shown.factors, said), shown, said)
                 for outcome, verdict in outcomes_of_tests(plan, shown.factors, result, str(results)).items():
                     verdicts.setdefault(outcome, verdict)
-        seen, contents = _looked(
+        seen, contents, against = _looked(
             shown,
             verdicts,
             logs=logs,
@@ -235,13 +246,13 @@ def observe_cell(
         verdicts,
         by=by,
         note=note,
-        says=seen.observed.seen.says if seen is not None else (),
+        says=(*against, *(seen.observed.seen.says if seen is not None else ())),
         cause=cause.title if cause is not None else "",
         logs=contents,
         minutes=minutes,
     )
-    new = keep_told(folder, answer, contents) if keep else True
-    return ToldCell(folder, answer, new, seen)
+    new = keep_told(folder, answer, contents) if keep else not is_told(folder, answer)
+    return ToldCell(folder, answer, new, seen, is_kept=keep)
 
 
 def _looked(
@@ -251,29 +262,55 @@ def _looked(
     logs: Sequence[str | Path],
     texts_of_photos: Sequence[str | Path],
     **answers: Any,  # noqa: ANN401 - as `observe` takes them
-) -> tuple[ObservedCard | None, list[bytes]]:
-    """(what logs and answers mean, the logs' bytes); adds the outcomes that they show to `verdicts`."""
+) -> tuple[ObservedCard | None, list[bytes], list[str]]:
+    """(what logs and answers mean, the logs' bytes, what they contradict of what was told, in words).
+
+    Adds the outcomes that they show to `verdicts`.
+
+    Raises `OfAnotherCell` for logs that are of something else than the cell.
+    """
+    from bootwright.api.bench.of_cell import Said, differences, refuse_another, said_by_boot
     from bootwright.api.cards.observing import observe, outcomes_of_goals, told_contents
+    from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.plans.given import silicon
 
     if not (logs or texts_of_photos or any(answers.values())):
-        return None, []
+        return None, [], []
     plan, factors = shown.plan, shown.factors
     part = silicon(plan, {name: factors[name] for name in plan.given if name in factors})
+    contents, _ = told_contents(logs, texts_of_photos)
+    said = Said()
+
+    def differs(boot: Boot) -> list[str]:
+        nonlocal said
+        said = said_by_boot(boot, contents, plan)  # of the boot that counts at last
+        return list(differences(plan, factors, said))
+
     seen = observe(
         board=part.board.id if part is not None else None,
         logs=logs,
         texts_of_photos=texts_of_photos,
         system=plan.released.system if plan.released is not None else None,
+        differs=differs,
         keep=False,
         **answers,
     )
-    contents, _ = told_contents(logs, texts_of_photos)
+    if not seen.observed.seen.counts:
+        against = list(differences(plan, factors, said)) or seen.observed.seen.says
+        refuse_another(str([*logs, *texts_of_photos][0]), against, shown, said)
     names_of_goals = outcomes_of_goals(plan)
-    for goal, verdict in seen.observed.seen.outcomes.items():
-        for outcome in names_of_goals.get(goal, ()):
-            verdicts.setdefault(outcome, verdict)
-    return seen, contents
+    shows = {
+        outcome: verdict
+        for goal, verdict in seen.observed.seen.outcomes.items()
+        for outcome in names_of_goals.get(goal, ())
+    }
+    says = [
+        f"{outcome} is told as {verdicts[outcome]}, which is kept; what was seen {verdict}"
+        for outcome, verdict in shows.items()
+        if verdicts.get(outcome, verdict) is not verdict is not Verdict.UNKNOWN
+    ]
+    verdicts.update({outcome: verdict for outcome, verdict in shows.items() if outcome not in verdicts})
+    return seen, contents, says
 
 
 @frozen
@@ -288,6 +325,8 @@ class ToldCell:
     """What logs and answers mean; None where outcomes alone were told."""
     also: tuple[Told, ...] = ()
     """Further cells that one boot of an emulated one tells of, with other levels of the plan's factors."""
+    is_kept: bool = True
+    """False where it was only asked what it means."""
 
     @property
     def verdict(self) -> Verdict:
@@ -305,6 +344,7 @@ class ToldCell:
             "folder": str(self.folder),
             "verdict": self.verdict.value,
             "is_new": self.is_new,
+            "is_kept": self.is_kept,
             "next": self.seen.observed.seen.next if self.seen is not None else "",
             "also": [cattrs.unstructure(answer) for answer in self.also],
         }

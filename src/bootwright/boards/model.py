@@ -13,6 +13,7 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.knowledge import Kind
 from bootwright.foundation.structure import HEAD, LONE, STEM, Hexadecimal, key, written
 
+_FIELD = re.compile(r"\{(\w+)\}")
 _PCI_ID = re.compile(r"([0-9a-f]{4}):([0-9a-f]{4})")
 
 
@@ -119,11 +120,16 @@ class Revision:
     board: Ranges = field(metadata=written(_WrittenRanges, _ranges))
     """Fields that say the code is of this board."""
     rules: tuple[RevisionRule, ...] = field(default=(), metadata=key("rule"))
+    in_model: str = ""
+    """How the firmware writes a bit field into the devicetree's model, such as `Rev 1.{revision}`."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` for a bit field that `bits` does not have."""
+        if self.in_model and _FIELD.search(self.in_model) is None:
+            raise ValueError("text with a bit field in braces", self.in_model)
         known = [bit_field.name for bit_field in self.bits]
-        for fields in (self.board, *(rule.fields for rule in self.rules)):
+        named = _FIELD.findall(self.in_model)
+        for fields in (self.board, named, *(rule.fields for rule in self.rules)):
             for name in fields:
                 if name not in known:
                     raise ValueError(
@@ -270,6 +276,26 @@ class Board:
             if _fits(values, rule.fields):
                 return self.stepping(rule.stepping)
         return self.steppings[0]
+
+    def steppings_of_model(self, model: str) -> frozenset[str]:
+        """Names of the steppings that a board can have whose devicetree's model is this text."""
+        revision = self.revision
+        named = _FIELD.search(revision.in_model) if revision is not None else None
+        if revision is None or named is None:
+            return frozenset(stepping.name for stepping in self.steppings)
+        before, after = (re.escape(part) for part in _FIELD.split(revision.in_model)[::2])
+        written_in = re.search(rf"(?<!\w){before}([0-9]+){after}(?!\w)", model)
+        known = {**revision.board, **({named[1]: (int(written_in[1]),) * 2} if written_in else {})}
+        names: set[str] = set()
+        for rule in revision.rules:
+            its = {name: known[name] for name in rule.fields if name in known}
+            if all(
+                low <= value[0] <= high for name, value in its.items() for low, high in [rule.fields[name]]
+            ):
+                names.add(rule.stepping)
+                if len(its) == len(rule.fields):
+                    return frozenset(names)
+        return frozenset(names | {self.steppings[0].name})
 
 
 def _code(text: str) -> int:

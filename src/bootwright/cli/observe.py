@@ -101,7 +101,8 @@ def command(
         goal, equals, verdict = text.partition("=")
         if not equals:
             raise click.UsageError(f"--outcome {text}: write GOAL=works, fails or unknown")
-        verdicts[goal] = verdict
+        if verdicts.setdefault(goal, verdict) != verdict:
+            raise click.UsageError(f"--outcome {goal} is told as {verdicts[goal]} and as {verdict}: tell one")
     given = logs or photos or lights or address or led or service or verdicts or results
     if not given and sys.stdin.isatty():
         lights = click.prompt("Are the lights of the Ethernet socket on?", type=click.Choice(["on", "off"]))
@@ -176,7 +177,6 @@ def _show_told(answer: ToldCell, *, as_json: bool) -> None:
     from bootwright.cli._parts.values import printable
     from bootwright.report.campaign_text import told_lines
 
-    for line in told_lines(
-        answer.told, answer.seen.observed.seen.next if answer.seen else "", is_new=answer.is_new
-    ):
+    next_step = answer.seen.observed.seen.next if answer.seen else ""
+    for line in told_lines(answer.told, next_step, is_new=answer.is_new, is_kept=answer.is_kept):
         click.echo(printable(line))

@@ -78,15 +78,19 @@ def in_short(campaign: Campaign, run: str = "") -> Iterator[str]:
     yield f"  {state}; {shlex.join(['bootwright', 'status', *([run] if run else [])])} shows it all"
 
 
-def told_lines(answer: Told, next_step: str, *, is_new: bool) -> Iterator[str]:
-    """What `bootwright observe CELL` says."""
-    kept = "kept" if is_new else "the same was told before; nothing is counted twice"
+def told_lines(answer: Told, next_step: str, *, is_new: bool, is_kept: bool = True) -> Iterator[str]:
+    """What `bootwright observe CELL` says; with `is_kept` false it was only asked what it means."""
+    kept = "kept" if is_kept else "not kept"
+    kept = kept if is_new else "the same was told before; nothing is counted twice"
     yield f"{clean(answer.cell)}: {_outcomes(answer)} ({kept})"
     for text in answer.says:
         yield from _wrapped(clean(text), "  ")
     if next_step:
         yield from _wrapped(f"next: {clean(next_step)}", "  ")
-    yield "  bootwright investigate weighs it with everything else"
+    if is_kept:
+        yield "  bootwright investigate weighs it with everything else"
+    else:
+        yield "  without --dry-run it is kept, and weighed by bootwright investigate"
 
 
 def _outcomes(answer: Told) -> str:

@@ -47,7 +47,8 @@ class CellsOnBoard:
             reason = self._reason(name, factors, image, lacks)
             if not reason:
                 booted = boot_cell(self.bench, name, self.folder)
-                why = f": {booted.record.reason}" if booted.record.reason else ""
+                reason = booted.not_told or booted.record.reason
+                why = f": {reason}" if reason else ""
                 self.progress.note(f"{name}: {booted.verdict}{why}")
                 return True
             if name not in self._named:
@@ -124,7 +125,8 @@ class CellsOnBoards:
 
     def _keep(self, cell: QueuedCell, answer: Answer) -> None:
         document = answer.facts
-        why = f": {document['reason']}" if document["reason"] else ""
+        reason = document["not_told"] or document["reason"]
+        why = f": {reason}" if reason else ""
         self.progress.note(f"{cell.work['cell']} on {document['board']}: {document['verdict']}{why}")
 
 

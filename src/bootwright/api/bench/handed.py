@@ -109,17 +109,13 @@ def told_of_emulated(
 
 def _facts(kernel: str, result: ProbeResult, where: str) -> dict[str, str]:
     """What the guest said of its kernel, as levels; raises `Refused` where that is another one."""
-    from bootwright.foundation.versions import Version
+    from bootwright.api.bench.of_cell import is_of_release
     from bootwright.investigate.plans.runs import page_size_level
-    from bootwright.investigate.running.execute import release_version
 
     _, _, rest = kernel.partition("-")
     version_text, _, pages = rest.rpartition("-")
-    wanted, said = Version.parse(version_text), Version.parse(release_version(result.release or "") or "")
     size = page_size_level(result.page_size) if result.page_size else ""
-    # Where uname -r names the ABI (6.1.0-47-arm64), its last number is 0 and only the package says more.
-    same = said is not None and wanted is not None and said.series() == wanted.series()
-    same = same and (said == wanted or str(said).endswith(".0"))
+    same = result.release is not None and is_of_release(result.release, version_text)
     if not same or size.lower() != pages:
         said_words = f"{result.release or 'an unknown release'}, {size or 'unknown'} pages"
         raise Refused(

@@ -43,10 +43,16 @@ class BenchRun:
     """None without a cell, and where the console tells nothing."""
     left_on: tuple[str, ...] = ()
     """Boards that a killed run had left powered on, and that were switched off first."""
+    not_told: str = ""
+    """Why it was not told to the campaign: what ran on the board was not of the cell."""
 
     @property
     def verdict(self) -> Verdict:
-        """Fails where a criterion or an outcome does, works where all that was asked for does."""
+        """Fails where a criterion or an outcome does, works where all that was asked for does; unknown where
+        something else ran than the cell.
+        """
+        if self.not_told:
+            return Verdict.UNKNOWN
         if self.told is not None and Verdict.FAILS in self.told.told.outcomes.values():
             return Verdict.FAILS
         return self.record.verdict
@@ -61,6 +67,7 @@ class BenchRun:
             "folder": str(self.folder),
             "told": self.told.as_json() if self.told is not None else None,
             "left_on": list(self.left_on),
+            "not_told": self.not_told or None,
         }
 
 
@@ -169,8 +176,10 @@ def _booted(bench: Bench, wanted: _Wanted, limits: Limits) -> BenchRun:
     record = bench.boot(
         wanted.image, wanted.watch, wanted.folder, limits, cell=wanted.cell or "", proves=wanted.outcomes
     )
-    answer = _tell(wanted.run, wanted.folder, record) if wanted.run is not None else None
-    return BenchRun(record, wanted.folder, answer, bench.left_on)
+    if wanted.run is None:
+        return BenchRun(record, wanted.folder, None, bench.left_on)
+    answer, not_told = _tell(wanted.run, wanted.folder, record)
+    return BenchRun(record, wanted.folder, answer, bench.left_on, not_told)
 
 
 def tell_untold(run: Path) -> None:
@@ -190,6 +199,7 @@ def tell_untold(run: Path) -> None:
 
 def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:
     """A boot that a person watches: what they see is all that is known of it."""
+    from bootwright.api.bench.of_cell import OfAnotherCell
     from bootwright.api.campaigning import observe_cell
     from bootwright.api.cards.observing import observe
     from bootwright.bench.by_hand import look
@@ -205,21 +215,25 @@ def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:
     logs = (answers.log,) if answers.log else ()
     seen: ObservedCard | None = None
     answer: ToldCell | None = None
+    not_told = ""
     if answers.given or logs:
         if wanted.cell is None:
             seen = observe(logs=logs, lights=answers.lights, address=answers.address, keep=False)
         else:
-            answer = observe_cell(
-                wanted.cell,
-                run=wanted.run,
-                logs=logs,
-                led=answers.led,
-                lights=answers.lights,
-                address=answers.address,
-                by=bench.board.name,
-                minutes=round(seconds / 60, 2),
-            )
-            seen = answer.seen
+            try:
+                answer = observe_cell(
+                    wanted.cell,
+                    run=wanted.run,
+                    logs=logs,
+                    led=answers.led,
+                    lights=answers.lights,
+                    address=answers.address,
+                    by=bench.board.name,
+                    minutes=round(seconds / 60, 2),
+                )
+                seen = answer.seen
+            except OfAnotherCell as error:
+                not_told = error.message
     observed = seen.observed if seen is not None else None
     record = BenchRecord(
         board=bench.board.name,
@@ -227,7 +241,7 @@ def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:
         image_sha256=digest,
         started_at=started.isoformat(timespec="seconds"),
         verdict=observed.verdict if observed is not None else Verdict.UNKNOWN,
-        reason="; ".join(observed.seen.says) if observed is not None else "nothing was told",
+        reason="; ".join(observed.seen.says) if observed is not None else not_told or "nothing was told",
         ended="by hand",
         seconds=round(seconds, 3),
         switched_on=0.0,
@@ -243,7 +257,7 @@ def _look_by_hand(bench: Bench, wanted: _Wanted, person: Person) -> BenchRun:
     wanted.folder.mkdir(parents=True, exist_ok=True)
     write_record(wanted.folder, record)
     bench.board.power_off()
-    return BenchRun(record, wanted.folder, answer)
+    return BenchRun(record, wanted.folder, answer, not_told=not_told)
 
 
 def _check_levels(wanted: _Wanted, settings: BoardSettings) -> None:
@@ -307,8 +321,9 @@ def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -
     return _Wanted(_file(path), kept, watch, cell, folder, tuple(asked.proves), shown.factors)
 
 
-def _tell(run: Path, folder: Path, record: BenchRecord) -> ToldCell | None:
-    """Tell a campaign what was seen of a cell; None where nothing was."""
+def _tell(run: Path, folder: Path, record: BenchRecord) -> tuple[ToldCell | None, str]:
+    """(what a campaign was told of a cell, None where nothing was seen; why not, if something else ran)."""
+    from bootwright.api.bench.of_cell import OfAnotherCell
     from bootwright.api.campaigning import observe_cell
     from bootwright.bench.recorder import CONSOLE
 
@@ -328,10 +343,12 @@ def _tell(run: Path, folder: Path, record: BenchRecord) -> ToldCell | None:
 
     if record.console_bytes:
         try:
-            return tell((folder / CONSOLE,))
+            return tell((folder / CONSOLE,)), ""
+        except OfAnotherCell as error:
+            return None, error.message
         except (Refused, Malformed):
             pass  # a console of garbage is no log; it is kept, and says nothing
-    return tell(()) if outcomes else None
+    return tell(()) if outcomes else None, ""
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.plans.plan import Plan
     from bootwright.investigate.plans.table import Table
-    from bootwright.prepare.seen.observe import Observed
+    from bootwright.prepare.seen.observe import Differs, Observed
     from bootwright.prepare.seen.record import Record, SeenOutcome
 
 OBSERVE_SCHEMA = "bootwright/observe/1"
@@ -88,6 +88,7 @@ def observe(
     outcomes: Mapping[str, str] | None = None,
     note: str = "",
     system: str | None = None,
+    differs: Differs | None = None,
     keep: bool = True,
     progress: Progress | None = None,
 ) -> ObservedCard:
@@ -99,7 +100,8 @@ def observe(
     read by OCR. The answers: `led` is `off`, `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the
     Ethernet socket) `on` or `off`, `address` the address in the router's list or `none`, `service`
     `answers` or `silent`. `outcomes` maps goals to `works` or `fails`. `system` (`talos`) says what ran,
-    where there is no record that does.
+    where there is no record that does. `differs` tells of a boot in a log why it is not the one that is
+    asked about: such a log does not count.
 
     Returns an `ObservedCard`: `.verdict`, `.observed`, `.as_json()`. Raises `Refused` for an answer that does
     not exist and where nothing is told, `Missing` and `Malformed` for files and records.
@@ -144,7 +146,9 @@ def observe(
     given = Given(answers, known_address, outcomes_given, revision or "", tuple(contents), note)
     diagnosis = _diagnosis(contents, place, record, name, progress)
     ran = record.system if record is not None else system or _system_in(diagnosis) or ANY
-    observed = observe_given(given, diagnosis, PREPARATIONS.get(ran), chosen, record)
+    observed = observe_given(
+        given, diagnosis, PREPARATIONS.get(ran), chosen, record, differs=differs or (lambda _: ())
+    )
     if place is not None and keep:
         from attrs import evolve
 

@@ -84,6 +84,8 @@ def command(
 
     for document in done.booted:
         click.echo(printable(f"{document['verdict']:8} {document['board']}  {document['folder']}"))
+        if document["not_told"]:
+            click.echo(printable(f"         not told to the campaign: {document['not_told']}"))
     for cell in done.given_up:
         click.echo(printable(f"given up {cell.work['cell']}: {'; '.join(dict.fromkeys(cell.reasons))}"))
     click.echo(f"{len(done.booted)} boots, {len(done.given_up)} given up; bootwright investigate weighs them")

@@ -149,6 +149,8 @@ def command(
         answer = booted.told
         following = answer.seen.observed.seen.next if answer.seen else ""
         shown += told_lines(answer.told, following, is_new=answer.is_new)
+    if booted.not_told:
+        shown.append(f"  not told to the campaign: {booted.not_told}")
     for line in shown:
         click.echo(printable(line))
     return booted.verdict.exit_status

@@ -101,7 +101,7 @@ def keep_told(folder: Path, answer: Told, logs: Sequence[bytes] = ()) -> bool:
     """Keep it in a run's folder; False where it is there already. Logs are on the disk before it."""
     place = folder / FOLDER
     path = place / f"{answer.id}.json"
-    if path.exists():
+    if is_told(folder, answer):
         return False
     place.mkdir(parents=True, exist_ok=True)
     for digest, log in zip(answer.logs, logs, strict=True):
@@ -109,6 +109,11 @@ def keep_told(folder: Path, answer: Told, logs: Sequence[bytes] = ()) -> bool:
             atomic.write_bytes(place / f"{digest}.log", log)
     atomic.write_text(path, json.dumps(cattrs.unstructure(answer), indent=1) + "\n")
     return True
+
+
+def is_told(folder: Path, answer: Told) -> bool:
+    """Whether it is kept in a run's folder already."""
+    return (folder / FOLDER / f"{answer.id}.json").exists()
 
 
 def read_told(folder: Path) -> list[Told]:

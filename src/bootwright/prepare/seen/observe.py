@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from bootwright.prepare.looking import ADDRESS, Came, came
 from bootwright.prepare.seen.record import Record, SeenOutcome, folder_of_logs, read_record, write_record
 
 _MOST_LINES = 4
+Differs = Callable[[Boot], Iterable[str]]
+"""What in a boot shows that it is not the one that is asked about, in words."""
 
 
 @frozen
@@ -83,13 +85,16 @@ def observe(
     preparation: Preparation,
     board: Board | None,
     record: Record | None,
+    *,
+    differs: Differs = lambda _: (),
 ) -> Observed:
     """Tell what was seen, without storing it.
 
     `diagnosis` is of the logs in `given`, held against the board and the image where these are known. A log
-    of something else than the prepared image does not count for it, and says so.
+    of something else than the prepared image, or than `differs` lets pass, does not count for it, and says
+    so.
     """
-    boot = _telling(diagnosis, record) if diagnosis is not None else None
+    boot = _telling(diagnosis, record, differs) if diagnosis is not None else None
     steps = came(preparation, board, given.answers, given.address or ADDRESS)
     of_log = dict(proved_by_log(boot, preparation)) if boot is not None else {}
     outcomes: dict[str, Verdict] = dict(steps.outcomes)
@@ -105,7 +110,7 @@ def observe(
             says.append(f"{goal} is told as {verdict}, and what was seen says {earlier}: both are kept")
         outcomes[goal] = verdict
     cause = _cause(boot) if boot is not None else None
-    refuted = list(_of_something_else(boot, record)) if boot is not None else []
+    refuted = [*_of_something_else(boot, record), *differs(boot)] if boot is not None else []
     if cause is not None:
         says.append(cause.cause)
         next_step = cause.remedy
@@ -185,10 +190,12 @@ def proved_by_log(boot: Boot, preparation: Preparation) -> Iterator[tuple[str, V
     yield from by_goal.items()
 
 
-def _telling(diagnosis: Diagnosis, record: Record | None) -> Boot | None:
+def _telling(diagnosis: Diagnosis, record: Record | None, differs: Differs) -> Boot | None:
     """The boot of a log that its outcome rests on: one of the prepared image, where there is any of that."""
     its = [
-        boot for boot in diagnosis.boots if boot.reached_kernel and not any(_of_something_else(boot, record))
+        boot
+        for boot in diagnosis.boots
+        if boot.reached_kernel and not any(_of_something_else(boot, record)) and not any(differs(boot))
     ]
     return diagnosis.telling(its or None)
 

@@ -1,0 +1,196 @@
+"""What is handed in for a cell of a board: its own logs and results, and those of something else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from command_kit import in_process
+
+from bootwright.api.bench.of_cell import Said, differences, is_of_release
+from bootwright.boards.model import board
+from bootwright.investigate.campaign.told import read_told
+from bootwright.investigate.plans.plan_file import load_plan
+
+LEVELS = {"page_size": "4K", "tree": "mainline", "dtb": "kernel", "talos": "1.12.1"}
+CELL = "rpi5-rev-1.0_4K_6.18.15_mainline_kernel"
+NEWER = "rpi5-rev-1.1_4K_6.18.32_mainline_kernel"
+STATUS = {
+    **dict.fromkeys(("title", "question", "source", "written_at"), "x"),
+    **{key: [] for key in ("decision", "tasks", "points", "cells", "told")},
+    "plan": "talos-rpi5",
+    "plan_from": "talos-rpi5",
+    "verdict": "unknown",
+    "decided": False,
+    "assume_no_board": False,
+    "schema": "bootwright/status/1",
+    "names": {
+        CELL: {**LEVELS, "board": "rpi5-rev-1.0", "kernel": "6.18.15"},
+        NEWER: {**LEVELS, "board": "rpi5-rev-1.1", "kernel": "6.18.32"},
+    },
+}
+MODEL = "Raspberry Pi 5 Model B Rev 1.0"
+
+
+@pytest.fixture
+def campaign(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "status.json").write_text(json.dumps(STATUS))
+    return folder
+
+
+def console(release: str = "6.18.15-talos", model: str = MODEL, order: int = 11, talos: str = "") -> str:
+    """Of a boot with a link and an address; `order` is that of a table of 8 MiB: 11 of 4K pages."""
+    return (
+        "[    0.000000] Booting Linux on physical CPU 0x0000000000 [0x414fd0b1]\n"
+        f"[    0.000000] Linux version {release} (x@y) (gcc 14) #1 SMP PREEMPT\n"
+        f"[    0.000000] Machine model: {model}\n"
+        f"[    0.000000] Dentry cache hash table entries: 1048576 (order: {order}, 8388608 bytes, linear)\n"
+        "[    3.000000] macb 1f00100000.ethernet end0: Link is Up - 1Gbps/Full - flow control off\n"
+        f"{talos}"
+        '[    6.000000] [talos] assigned address {"component": "controller-runtime", "controller": '
+        '"network.AddressSpecController", "address": "192.168.1.50/24", "link": "end0"}\n'
+    )
+
+
+def observe(
+    campaign: Path, text: str, *words: str, option: str = "--log"
+) -> subprocess.CompletedProcess[str]:
+    log = campaign / "console.log"
+    log.write_text(text)
+    return in_process("observe", CELL, "--run", str(campaign), option, str(log), *words)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (console("6.12.25-v8+"), "it is of Linux 6.12.25-v8+, and the cell has kernel version 6.18.15"),
+        (console(model="Raspberry Pi 5 Model B Rev 1.1"), "the cell is for board=rpi5-rev-1.0"),
+        (console(model="Raspberry Pi 4 Model B Rev 1.4"), "of another machine, Raspberry Pi 4 Model B"),
+        (console(order=9), "it is of a kernel with 16K pages, and the cell has page size 4K"),
+    ],
+)
+def test_a_log_of_something_else_is_refused(campaign: Path, text: str, says: str) -> None:
+    done = observe(campaign, text, "--outcome", "talos-mounts=works")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "console.log is not of this cell" in done.stderr
+    assert not read_told(campaign)
+
+
+def test_the_cell_that_was_booted_is_named(campaign: Path) -> None:
+    done = observe(campaign, console("6.18.32-talos", "Raspberry Pi 5 Model B Rev 1.1"))
+    assert done.returncode == 2
+    assert f"tell it of the cell that was booted: {NEWER}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        console(),
+        console(model="Raspberry Pi 5"),  # of a devicetree that its firmware did not write into
+        console("6.12.25-v8+") + console(),  # the boot that is the cell's counts
+    ],
+)
+def test_a_log_of_the_cell_is_kept(campaign: Path, text: str) -> None:
+    done = observe(campaign, text)
+    assert done.returncode == 0, done.stderr
+    (answer,) = read_told(campaign)
+    assert answer.outcomes["ethernet"].value == "works"
+
+
+KTAP = """[    0.1] Linux version {release}
+[    0.1] Machine model: {model}
+[    5.3] bwab12: KTAP version 1
+[    5.3] bwab12: # bootwright: release {release}
+[    5.3] bwab12: # bootwright: page_size {pages}
+[    5.3] bwab12: 1..1
+[    5.3] bwab12:   KTAP version 1
+[    5.3] bwab12:   # Subtest: cell
+[    5.3] bwab12:   1..1
+[    5.3] bwab12:   ok 1 ethernet
+[    5.3] bwab12: ok 1 cell
+[    5.3] bwab12: # bootwright: end
+"""
+
+
+@pytest.mark.parametrize(
+    ("release", "pages", "model", "says"),
+    [
+        ("6.16.12+deb13-arm64-16k", 16384, MODEL, "it is of a kernel with 16K pages"),
+        ("6.16.12+deb13-arm64", 4096, MODEL, "it is of Linux 6.16.12+deb13-arm64"),
+        ("6.18.15+deb13-arm64", 4096, "linux,dummy-virt", "of another machine, linux,dummy-virt"),
+        ("6.18.15+deb13-arm64", 4096, MODEL, ""),
+    ],
+)
+def test_results_of_something_else_are_refused(
+    campaign: Path, release: str, pages: int, model: str, says: str
+) -> None:
+    text = KTAP.format(release=release, pages=pages, model=model)
+    done = observe(campaign, text, option="--results")
+    assert done.returncode == (2 if says else 0), done.stderr
+    assert says in done.stderr
+    assert bool(read_told(campaign)) is not bool(says)
+
+
+def test_a_dry_run_keeps_nothing_and_says_so(campaign: Path) -> None:
+    shown = observe(campaign, console(), "--dry-run")
+    assert "(not kept)" in shown.stdout
+    assert not read_told(campaign)
+    document = json.loads(observe(campaign, console(), "--dry-run", "--json").stdout)
+    assert (document["is_new"], document["is_kept"]) == (True, False)
+    assert "(kept)" in observe(campaign, console()).stdout
+    document = json.loads(observe(campaign, console(), "--dry-run", "--json").stdout)
+    assert (document["is_new"], document["is_kept"]) == (False, False)
+
+
+def test_what_is_told_against_the_log_is_said(campaign: Path) -> None:
+    done = observe(campaign, console(), "--outcome", "ethernet=fails")
+    assert "ethernet is told as fails, which is kept; what was seen works" in done.stdout
+    both = observe(campaign, console(), "--outcome", "ethernet=fails", "--outcome", "ethernet=works")
+    assert both.returncode == 2
+    assert "is told as fails and as works" in both.stderr
+
+
+@pytest.mark.parametrize(
+    ("release", "level", "is_its"),
+    [
+        ("6.18.15-talos", "6.18.15", True),
+        ("6.18.15", "6.18", True),
+        ("6.18.15", "6.18.1", False),
+        ("6.18.0-rc3", "6.18.15", False),
+        ("6.1.0-47-arm64", "6.1.170", True),  # the package's ABI: its version is not in the release
+        ("6.1.0-47-arm64", "6.12.1", False),
+        ("anything", "6.18.15", True),
+        ("6.18.15", "new", True),
+    ],
+)
+def test_releases_of_a_level(release: str, level: str, is_its: bool) -> None:
+    assert is_of_release(release, level) is is_its
+
+
+def test_another_series_of_the_system_is_seen() -> None:
+    plan = load_plan("talos-rpi5")
+    factors = STATUS["names"][CELL]  # type: ignore[index]
+    assert not list(differences(plan, factors, Said(system="v1.12.8")))
+    assert list(differences(plan, factors, Said(system="v1.11.6"))) == [
+        "it is of talos v1.11.6, and the cell has Talos version 1.12"
+    ]
+    assert list(differences(plan, factors, Said(revision="d04171")))
+    assert not list(differences(plan, factors, Said(revision="d04170")))
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "steppings"),
+    [
+        ("raspberrypi-5", "Raspberry Pi 5 Model B Rev 1.1", {"d0"}),
+        ("raspberrypi-5", "Raspberry Pi 5 Model B Rev 1.0", {"c0", "d0"}),  # d0 with 2 GB
+        ("raspberrypi-5", "Raspberry Pi 5", {"c0", "d0"}),
+        ("rock-5a", "Radxa ROCK 5A", {stepping.name for stepping in board("rock-5a").steppings}),
+    ],
+)
+def test_a_model_says_which_stepping_it_can_be(name: str, model: str, steppings: set[str]) -> None:
+    assert board(name).steppings_of_model(model) == steppings
