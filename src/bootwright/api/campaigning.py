@@ -219,7 +219,7 @@ def observe_cell(
             else:
                 result = read_results(data, str(results)) if handed.result is None else handed.result
                 said = said_by_results(result, handed.console, plan)
-                refuse_another(str(results), differences(plan, shown.factors, said), shown, said)
+                refuse_another(str(results), differences(plan, shown.factors, said), plan, shown.others, said)
                 for outcome, verdict in outcomes_of_tests(plan, shown.factors, result, str(results)).items():
                     verdicts.setdefault(outcome, verdict)
         seen, contents, against = _looked(
@@ -297,7 +297,7 @@ def _looked(
     )
     if not seen.observed.seen.counts:
         against = list(differences(plan, factors, said)) or seen.observed.seen.says
-        refuse_another(str([*logs, *texts_of_photos][0]), against, shown, said)
+        refuse_another(str([*logs, *texts_of_photos][0]), against, plan, shown.others, said)
     names_of_goals = outcomes_of_goals(plan)
     shows = {
         outcome: verdict

@@ -15,7 +15,6 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.versions import Version
 
 if TYPE_CHECKING:
-    from bootwright.api.campaigning import CampaignCell
     from bootwright.diagnose.model import Boot
     from bootwright.investigate.plans.plan import Plan
     from bootwright.lab.probes.ktap import ProbeResult
@@ -149,17 +148,20 @@ def _is_version(said: str, level: str) -> bool:
     return version == wanted or (parts < 3 and version.series(parts) == wanted.series(parts))
 
 
-def refuse_another(where: str, says: Iterable[str], shown: CampaignCell, said: Said) -> None:
-    """Raises `OfAnotherCell` where anything is said against a cell; proposes those of its campaign that
-    fit.
+def refuse_another(
+    where: str, says: Iterable[str], plan: Plan, cells: Mapping[str, Mapping[str, str]], said: Said
+) -> None:
+    """Raises `OfAnotherCell` where anything is said against a cell.
+
+    `cells` are the campaign's, name → levels: those that `said` fits are proposed.
     """
     against = list(says)
     if not against:
         return
     fits = [
         name
-        for name, factors in shown.others.items()
-        if said != Said() and not any(differences(shown.plan, factors, said))
+        for name, factors in cells.items()
+        if said != Said() and not any(differences(plan, factors, said))
     ]
     names = ", ".join(fits[:_MOST_NAMED])
     hint = f"tell it of the cell that was booted: {names}" if fits else _HINT
