@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from bootwright.api import Malformed, Missing, Refused, get_kernel, trace_error
 from bootwright.formats.code.a64_flow import Kind, flow, holds
 from bootwright.formats.code.module_symbols import text_symbols
+from bootwright.formats.kernel.errnos import errno_name, errno_number
 from bootwright.foundation.guest import build_with_any
 from bootwright.lab.probes.program import check_program
 from bootwright.lab.trace import prove as proofs
@@ -147,13 +148,36 @@ def test_a_program_of_one_s_own(tmp_path: Path) -> None:
     assert traced.verdict.exit_status == 0
     for syscall, errno, expected in (
         ("openatt", "EINVAL", "has no system call openatt"),
-        ("openat2", "EINVALL", "no errno 'EINVALL'"),
         ("openat2", "EPERM", "was called once on debian-6.12.117-4k and never returned EPERM"),
     ):
         with pytest.raises(Refused, match=expected):
             trace_error("debian-6.12.117-4k", program=program, syscall=syscall, errno=errno)
     with pytest.raises(Missing, match="the debugger never stopped at __arm64_sys_swapon"):
         trace_error("debian-6.12.117-4k", program=program, syscall="swapon", errno="EPERM")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("EOPNOTSUPP", "EOPNOTSUPP"),
+        ("ENOTSUP", "EOPNOTSUPP"),
+        ("EWOULDBLOCK", "EAGAIN"),
+        ("22", "EINVAL"),
+        ("ENOTSUPP", "ENOTSUPP"),
+        ("4095", "4095"),
+    ],
+)
+def test_error_numbers_have_the_kernel_s_names(text: str, name: str) -> None:
+    assert errno_name(errno_number(text)) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"), [("EINVALL", "did you mean EINVAL?"), ("0", "number (22)"), ("4096", "number (22)")]
+)
+def test_an_errno_that_there_is_not(text: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=f"there is no errno '{text}'") as refused:  # before the kernel is taken
+        trace_error(tmp_path / "no-kernel", program=tmp_path / "no-program", syscall="openat", errno=text)
+    assert hint in (refused.value.hint or "")
 
 
 @pytest.mark.download

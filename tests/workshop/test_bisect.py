@@ -23,6 +23,7 @@ from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Silent
 from bootwright.foundation.run_folder import Store
 from bootwright.foundation.verdict import Verdict
+from bootwright.lab.machines.recorded import Recording
 from bootwright.workshop.bisect.search import Turn, find_turn
 from bootwright.workshop.trials.goal import parse_goal
 from bootwright.workshop.trials.noise import Noise, parse_noise
@@ -171,6 +172,8 @@ def test_an_end_that_is_not_as_said(turned: int, said: str, tmp_path: Path) -> N
         ("mount", "no goal 'mount'", "mounts"),
         ("mounts:talos-1.12-etc-host", "no step", "did you mean talos-1.12-etc-hosts?"),
         ("mont:x", "no probe 'mont'", "did you mean mounts?"),
+        ("mounts:clone-attached=EINVL", "no errno 'EINVL'", "did you mean EINVAL?"),
+        ("clone-attached=", "no errno ''", "its number (22)"),
         ("console:", "is not a goal", "a text of one line"),
         ("?", "no goal", "console:TEXT"),
     ],
@@ -180,6 +183,27 @@ def test_goals_that_do_not_exist(goal: str, said: str, hint: str) -> None:
         parse_goal(goal)
     assert said in caught.value.message
     assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen", "reached"),
+    [
+        ("EWOULDBLOCK", "EAGAIN", Verdict.WORKS),
+        ("EOPNOTSUPP", "ENOTSUP", Verdict.WORKS),  # as a probe linked with a C library may print it
+        ("ECHRNG", "44", Verdict.WORKS),  # without a name among those that probes print
+        ("22", "EINVAL", Verdict.WORKS),
+        ("EINVAL", "EPERM", Verdict.FAILS),
+        ("EINVAL", "EODD", Verdict.FAILS),
+    ],
+)
+def test_an_errno_has_more_names_than_one(wanted: str, seen: str, reached: Verdict) -> None:
+    step = f"not ok 1 clone-attached # open_tree: {seen}"
+    said = ("1..1", "  # Subtest: mounts", "  1..1", f"  {step}", "not ok 1 mounts")
+    console = "".join(f"bw: {line}\n" for line in said).encode()
+    recording = Recording(
+        console, (), "powered-off", (), "virt", "QEMU 7.2.22", "", "", "", "bootwright.mark=bw", 1.0, 1.0
+    )
+    assert parse_goal(f"mounts:clone-attached={wanted}").judge(recording)[0] is reached
 
 
 @pytest.mark.parametrize("text", ["x", "0.5", "-0.1", "0.1,0.2,0.3", "1..2", ""])

@@ -95,6 +95,7 @@ def trace_error(
         str(trace_error("debian-6.12.117-4k", step="talos-1.12-etc-hosts").trace.origin)
     """
     from bootwright.api.kernels import get_kernel
+    from bootwright.formats.kernel.errnos import errno_name, errno_number
     from bootwright.foundation.errors import Refused
     from bootwright.lab.probes.boot import TIMEOUT
     from bootwright.lab.trace.trace import OwnProgram, Request, trace
@@ -106,7 +107,7 @@ def trace_error(
     if program is not None:
         if syscall is None or errno is None:
             raise Refused("of a program the call that fails has to be known", hint="give syscall and errno")
-        own = OwnProgram(Path(program), syscall, errno)
+        own = OwnProgram(Path(program), syscall, errno_name(errno_number(errno)))
     elif syscall is not None or errno is not None:
         raise Refused("a step says itself which call fails", hint="syscall and errno are for a program")
     wants_modules = own is None and probe in {"overlays", "filesystems", "network"}

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from bootwright.diagnose.judging.errors.linux_errnos import ERRNOS
 from bootwright.diagnose.reading.levels import CRITICAL, INFORMATION, firmware_level_of
 from bootwright.diagnose.reading.patterns import holds
+from bootwright.formats.kernel.errnos import ERRNOS
 
 _REMEMBERED: Final = 1 << 14
 """Messages of which it is remembered what they look like: loops and copies say the same again."""

@@ -6,12 +6,12 @@ conditional select, its register to what was not selected), and the kernel runs 
 
 from __future__ import annotations
 
-import errno as errnos
 from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
 from bootwright.formats.code.a64_state import MASK64
+from bootwright.formats.kernel.errnos import errno_name
 from bootwright.foundation.errors import ToolFailed
 from bootwright.lab.machines.debugger import Registers
 from bootwright.lab.probes.ktap import ProbeTest, parse
@@ -50,7 +50,7 @@ class Flipped:
         """What the call then failed with."""
         if self.returned is None or self.returned >= 0:
             return None
-        return errnos.errorcode.get(-self.returned, str(-self.returned))
+        return errno_name(-self.returned)
 
 
 def prove(stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard]) -> Iterator[Flipped]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
 from bootwright.formats.kernel.build_id import image_build_id
-from bootwright.foundation.choices import no_such, one_of
+from bootwright.formats.kernel.errnos import errno_number
+from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
 from bootwright.kernels.model import Kernel
@@ -145,7 +145,7 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     if request.debug is not None:
         debug = debug_files(request.debug, image_build_id(kernel.image.read_bytes()))
     plan, test = _planned(kernel, request, progress)
-    number = _number(test.errno)
+    number = errno_number(test.errno or "")
     handler = _handler(kernel, functions, test)
     deadly = tuple(address for name in _DEADLY if (address := functions.address(name)) is not None)
     stage = Stage(plan, _snapshot(plan, request, progress), request.timeout, deadly)
@@ -266,13 +266,6 @@ def _snapshot(plan: PlannedBoot, request: Request, progress: Progress) -> Snapsh
     except Missing as error:
         progress.note(f"{error.message}; booted cold")
         return None
-
-
-def _number(name: str | None) -> int:
-    if name is not None and name.isdigit():
-        return int(name)
-    known = {text: number for number, text in errno.errorcode.items()}
-    return known[one_of(name or "", tuple(known), what="errno", kind="errno names")]
 
 
 def _handler(kernel: Kernel, functions: Functions, test: ProbeTest) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from attrs import frozen
 
+from bootwright.formats.kernel.errnos import errno_name, errno_number
 from bootwright.foundation.choices import hint_for, near
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.verdict import Verdict
@@ -20,7 +22,7 @@ from bootwright.lab.probes.ktap import ProbeResult, read
 
 BOOT = "boot"
 _CONSOLE = "console:"
-_STEP = re.compile(r"(?:(?P<probe>[\w.-]+):)?(?P<step>[\w.-]+?)(?:=(?P<errno>E[A-Z0-9]{1,20}))?")
+_STEP = re.compile(r"(?:(?P<probe>[\w.-]+):)?(?P<step>[\w.-]+?)(?:=(?P<errno>[\w-]*))?")
 FORMS = "boot, a probe (mounts), a step (mounts:STEP, mounts:STEP=EINVAL), or console:TEXT"
 
 
@@ -35,7 +37,7 @@ class TrialGoal:
     step: str | None = None
     """The one step of it that counts."""
     errno: str | None = None
-    """The error that the step is wanted to end with."""
+    """The error that the step is wanted to end with: its kernel's name, or digits."""
     console: str | None = None
     """The text that is wanted on the console."""
 
@@ -75,7 +77,7 @@ class TrialGoal:
         if test.ok is None:
             return Verdict.UNKNOWN, f"{test.name} was skipped: {test.detail}"
         seen = f"{test.name}: {f'{test.call}: {test.errno}' if test.errno else 'ok' if test.ok else 'not ok'}"
-        reached = test.ok if self.errno is None else test.errno == self.errno
+        reached = test.ok if self.errno is None else _same_errno(test.errno, self.errno)
         return Verdict.WORKS if reached else Verdict.FAILS, seen
 
 
@@ -103,7 +105,19 @@ def parse_goal(text: str) -> TrialGoal:
     own = [name for name, group in known.items() if group == probe]
     if own and step not in own:
         raise _no_step(f"{text}: {probe}", step, own)
+    if errno is not None:
+        try:
+            errno = errno_name(errno_number(errno))
+        except Refused as error:
+            raise Refused(f"{text}: {error.message}", hint=error.hint) from error
     return TrialGoal(text, probe, step=step, errno=errno)
+
+
+def _same_errno(seen: str | None, wanted: str) -> bool:
+    """Whether a probe's word for an errno is the wanted one: a C library has names of its own for some."""
+    with suppress(Refused):
+        return errno_name(errno_number(seen or "")) == wanted
+    return False
 
 
 def _unknown(text: str, known: tuple[str, ...]) -> Refused:

@@ -10,29 +10,7 @@ import re
 
 from attrs import frozen
 
-from bootwright.diagnose.judging.errors.linux_errnos import ERRNOS
-
-# include/linux/errno.h: kernel-internal numbers.
-_INTERNAL = {
-    512: ("ERESTARTSYS", "to be restarted after a signal"),
-    513: ("ERESTARTNOINTR", "to be restarted"),
-    514: ("ERESTARTNOHAND", "to be restarted without a handler"),
-    515: ("ENOIOCTLCMD", "no such ioctl command"),
-    516: ("ERESTART_RESTARTBLOCK", "to be restarted by sys_restart_syscall"),
-    517: ("EPROBE_DEFER", "a supplier is not there yet"),
-    518: ("EOPENSTALE", "stale open"),
-    519: ("ENOPARAM", "parameter not supported"),
-    521: ("EBADHANDLE", "illegal NFS file handle"),
-    522: ("ENOTSYNC", "update synchronisation mismatch"),
-    523: ("EBADCOOKIE", "stale cookie"),
-    524: ("ENOTSUPP", "operation not supported by the driver"),
-    525: ("ETOOSMALL", "buffer or request too small"),
-    526: ("ESERVERFAULT", "untranslatable error"),
-    527: ("EBADTYPE", "type not supported by the server"),
-    528: ("EJUKEBOX", "request started, will not complete before the time-out"),
-    529: ("EIOCBQUEUED", "queued"),
-    530: ("ERECALLCONFLICT", "conflict with a recalled state"),
-}
+from bootwright.formats.kernel.errnos import ALIASES, ERRNOS, INTERNAL
 
 _NUMBER = re.compile(r"[-(]*(?:0x)?(-?\d{1,4})\)?\Z")
 _HEX64 = re.compile(r"0x(f{8,12}[0-9a-f]{4})\Z", re.IGNORECASE)
@@ -51,16 +29,13 @@ class Errno:
 
 
 def _known() -> dict[int, Errno]:
-    return {number: Errno(number, *entry) for number, entry in {**ERRNOS, **_INTERNAL}.items()}
+    return {number: Errno(number, *entry) for number, entry in {**ERRNOS, **INTERNAL}.items()}
 
 
 _BY_NUMBER = _known()
 _BY_NAME = {
     **{entry.name: entry for entry in _BY_NUMBER.values()},
-    # Two names, one number.
-    "EWOULDBLOCK": _BY_NUMBER[11],
-    "EDEADLOCK": _BY_NUMBER[35],
-    "ENOTSUP": _BY_NUMBER[95],
+    **{alias: _BY_NUMBER[number] for alias, number in ALIASES.items()},
 }
 _BY_MEANING = {entry.meaning: entry for entry in _BY_NUMBER.values()}
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bootwright.foundation.choices import no_such
+
 _ROWS = """
 1 EPERM operation not permitted
 2 ENOENT no such file or directory
@@ -139,6 +141,7 @@ _ROWS = """
 130 EOWNERDEAD owner died
 131 ENOTRECOVERABLE state not recoverable
 132 ERFKILL operation not possible due to rf-kill
+133 EHWPOISON memory page has hardware error
 """
 
 
@@ -149,3 +152,45 @@ def _read() -> dict[int, tuple[str, str]]:
 
 ERRNOS: Mapping[int, tuple[str, str]] = _read()
 """Number → (name, meaning in lower case)."""
+INTERNAL: Mapping[int, tuple[str, str]] = {
+    512: ("ERESTARTSYS", "to be restarted after a signal"),
+    513: ("ERESTARTNOINTR", "to be restarted"),
+    514: ("ERESTARTNOHAND", "to be restarted without a handler"),
+    515: ("ENOIOCTLCMD", "no such ioctl command"),
+    516: ("ERESTART_RESTARTBLOCK", "to be restarted by sys_restart_syscall"),
+    517: ("EPROBE_DEFER", "a supplier is not there yet"),
+    518: ("EOPENSTALE", "stale open"),
+    519: ("ENOPARAM", "parameter not supported"),
+    521: ("EBADHANDLE", "illegal NFS file handle"),
+    522: ("ENOTSYNC", "update synchronisation mismatch"),
+    523: ("EBADCOOKIE", "stale cookie"),
+    524: ("ENOTSUPP", "operation not supported by the driver"),
+    525: ("ETOOSMALL", "buffer or request too small"),
+    526: ("ESERVERFAULT", "untranslatable error"),
+    527: ("EBADTYPE", "type not supported by the server"),
+    528: ("EJUKEBOX", "request started, will not complete before the time-out"),
+    529: ("EIOCBQUEUED", "queued"),
+    530: ("ERECALLCONFLICT", "conflict with a recalled state"),
+}
+"""The same of include/linux/errno.h: user space never sees them, logs and system call handlers have them."""
+ALIASES: Mapping[str, int] = {"EWOULDBLOCK": 11, "EDEADLOCK": 35, "ENOTSUP": 95}
+"""Second names of a number: the first two are the kernel's own, the last is the C library's."""
+_NAMES: Mapping[int, str] = {number: name for number, (name, _) in {**ERRNOS, **INTERNAL}.items()}
+_NUMBERS: Mapping[str, int] = {**{name: number for number, name in _NAMES.items()}, **ALIASES}
+_LAST = 4095
+"""include/linux/err.h, MAX_ERRNO"""
+
+
+def errno_name(number: int) -> str:
+    """The kernel's name of an error number, 95 `EOPNOTSUPP`; in digits where it has none."""
+    return _NAMES.get(number, str(number))
+
+
+def errno_number(text: str) -> int:
+    """The number of an errno given by any of its names, or in digits; raises `Refused` for what is none."""
+    if text.isascii() and text.isdigit() and len(text) <= len(str(_LAST)) and 0 < int(text) <= _LAST:
+        return int(text)
+    if text in _NUMBERS:
+        return _NUMBERS[text]
+    otherwise = "give its name in capitals (EINVAL) or its number (22)"
+    raise no_such(f"there is no errno {text!r}", text, _NUMBERS, kind="errno names", otherwise=otherwise)
