@@ -7,6 +7,8 @@ from bootwright.diagnose.model import SERIOUS, STAGES, Finding, Gap, Severity
 
 MORE_KERNEL = "ignore_loglevel printk.devkmsg=on"
 """Every kernel message on the console, and those of user space without rate limit."""
+_BEGINNINGS = frozenset({"@kernel/start", "@kernel/version"})
+"""The first words of a kernel: arm64 and RISC-V say one more before their banner."""
 _NOTHING_KNOWN = (
     "capture the serial console from power-on, or take dmesg; where there is no console tell what the screen "
     "and the lights show: bootwright observe --help"
@@ -35,7 +37,7 @@ def gaps_of(state: BootState, findings: tuple[Finding, ...]) -> tuple[Gap, ...]:
                 "run `talosctl dmesg` and `talosctl logs controller-runtime` against the node",
             )
         )
-    if state.rank >= STAGES.index("kernel") and "@kernel/start" not in state.tallies:
+    if state.rank >= STAGES.index("kernel") and state.tallies.keys().isdisjoint(_BEGINNINGS):
         gaps.append(
             Gap(
                 "how the boot began: the log starts after the kernel did",
