@@ -23,6 +23,7 @@ from bootwright.lab.probes.boot import boot
 from bootwright.lab.probes.c_source import definitions, needed
 from bootwright.lab.probes.ktap import read
 from bootwright.lab.probes.probe import Init
+from bootwright.lab.probes.steps import check_step, exportable, known_steps
 
 CROSS = "aarch64-linux-gnu-gcc"
 # The guest's init: each step in turn, as a process of its own, its exit status after it.
@@ -106,14 +107,43 @@ def test_every_step_of_the_groups_is_known() -> None:
     names = [step.name for step in export.steps()]
     assert len(names) == len(set(names)) >= 25
     with pytest.raises(Refused) as refusal:
-        export.find_step("talos-1.12-etc-host")
+        exportable("talos-1.12-etc-host")
     assert "did you mean talos-1.12-etc-hosts?" in (refusal.value.hint or "")
+    with pytest.raises(Refused, match="cannot be exported: a step of the probe filesystems"):
+        exportable("ext4-64K")
+
+
+@pytest.mark.parametrize(
+    ("probe", "step", "hint"),
+    [
+        ("mounts", "ext4-64K", "it is a step of filesystems: say filesystems"),
+        ("mounts", "ext4-64k", "did you mean ext4-64K? It is a step of filesystems: say filesystems"),
+        ("mounts", "clone-atached", "did you mean clone-attached?"),
+        ("overlays", "carrier", "it is a step of network: say network"),
+        ("all", "carier", "did you mean carrier?"),
+        ("network", "nothing-like-it", "steps: driver, interface, "),
+    ],
+)
+def test_a_step_of_another_probe(probe: str, step: str, hint: str) -> None:
+    with pytest.raises(Refused, match=f"the probe {probe} has no step '{step}'") as refusal:
+        check_step(probe, step, other="say {probe}")
+    assert (refusal.value.hint or "").startswith(hint)
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_steps_are_those_that_a_boot_makes() -> None:
+    made: dict[str, list[str]] = {}
+    for test in read(boot(open_library().get("debian-6.12.117-4k", modules=True), probe=("all",))).tests:
+        made.setdefault(test.group, []).append(test.name)
+        check_step(test.group, test.name, other="")
+    assert {probe: tuple(names) for probe, names in made.items()} == known_steps()
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs a compiler for this machine")
 @pytest.mark.parametrize("name", ["classic-bind", "mount-setattr-refuses-long", "overlay-of-hidden-paths"])
 def test_runs_on_this_kernel_and_touches_nothing(name: str, tmp_path: Path) -> None:
-    program = _built("gcc", export.program(export.find_step(name)), tmp_path, name)
+    program = _built("gcc", export.program(exportable(name)), tmp_path, name)
     before = (Path("/etc/hosts").read_bytes(), Path("/proc/self/mountinfo").read_bytes())
     ran = subprocess.run([program], capture_output=True, text=True, check=False)
     assert (Path("/etc/hosts").read_bytes(), Path("/proc/self/mountinfo").read_bytes()) == before

@@ -171,6 +171,8 @@ def test_an_end_that_is_not_as_said(turned: int, said: str, tmp_path: Path) -> N
         ("boots", "no goal 'boots'", "did you mean boot?"),
         ("mount", "no goal 'mount'", "mounts"),
         ("mounts:talos-1.12-etc-host", "no step", "did you mean talos-1.12-etc-hosts?"),
+        ("mounts:ext4-64K", "mounts has no step", "it is a step of filesystems: filesystems:ext4-64K"),
+        ("filesystems:ext4-64", "no step", "did you mean ext4-64K?"),
         ("mont:x", "no probe 'mont'", "did you mean mounts?"),
         ("mounts:clone-attached=EINVL", "no errno 'EINVL'", "did you mean EINVAL?"),
         ("clone-attached=", "no errno ''", "its number (22)"),

@@ -98,6 +98,7 @@ def trace_error(
     from bootwright.formats.kernel.errnos import errno_name, errno_number
     from bootwright.foundation.errors import Refused
     from bootwright.lab.probes.boot import TIMEOUT
+    from bootwright.lab.probes.steps import check_step
     from bootwright.lab.trace.trace import OwnProgram, Request, trace
 
     progress = reporter(progress)
@@ -110,7 +111,9 @@ def trace_error(
         own = OwnProgram(Path(program), syscall, errno_name(errno_number(errno)))
     elif syscall is not None or errno is not None:
         raise Refused("a step says itself which call fails", hint="syscall and errno are for a program")
-    wants_modules = own is None and probe in {"overlays", "filesystems", "network"}
+    if step is not None:
+        check_step(probe, step, other="add --probe {probe}")
+    wants_modules = own is None and probe in {"overlays", "filesystems", "network", "all"}
     request = Request(
         step=step,
         probe=probe,

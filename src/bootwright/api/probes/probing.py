@@ -28,6 +28,7 @@ def export_probe(step: str) -> str:
 
         export_probe("talos-1.12-etc-hosts").splitlines()[2]
     """
-    from bootwright.lab.probes.export import find_step, program
+    from bootwright.lab.probes.export import program
+    from bootwright.lab.probes.steps import exportable
 
-    return program(find_step(step))
+    return program(exportable(step))

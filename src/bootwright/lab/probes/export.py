@@ -8,11 +8,10 @@ guest's init, and prints what was expected and what was seen.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing
 from bootwright.foundation.guest import CARRIED
 from bootwright.foundation.places import source_tree
@@ -47,22 +46,15 @@ def steps() -> list[Step]:
     """Every step that can be exported; raises `Missing` where the probes' sources are not here."""
     calls = []
     for group in GROUPS:
-        source = _read(f"{group}.c")
-        probe = _PROBE.search(source)
+        probe = _PROBE.search(_read(f"{group}.c"))
         seconds = int(probe["seconds"]) if probe else 0
-        calls += [
-            Step(group, row["name"], row["function"], row["argument"], seconds)
-            for row in _ROW.finditer(source)
-        ]
+        calls += [Step(group, row["name"], row["function"], row["argument"], seconds) for row in rows(group)]
     return calls
 
 
-def find_step(name: str) -> Step:
-    """The step of that name; raises `Refused` with the one that was meant."""
-    known = {step.name: step for step in steps()}
-    if name not in known:
-        raise no_such(f"there is no step {name!r} that can be exported", name, known, kind="steps")
-    return known[name]
+def rows(group: str) -> Iterator[re.Match[str]]:
+    """The rows of a probe's table of steps, with the groups `name`, `function`, `argument` (C text)."""
+    return _ROW.finditer(_read(f"{group}.c"))
 
 
 def program(step: Step) -> str:

@@ -16,9 +16,9 @@ from bootwright.image_boot.goal import GoalWatch
 from bootwright.lab.machines.recorded import Recording
 from bootwright.lab.probes.added import added_probes
 from bootwright.lab.probes.boot import PROBES
-from bootwright.lab.probes.export import steps
 from bootwright.lab.probes.judge import trouble, verdict
 from bootwright.lab.probes.ktap import ProbeResult, read
+from bootwright.lab.probes.steps import check_step, known_steps
 
 BOOT = "boot"
 _CONSOLE = "console:"
@@ -92,7 +92,7 @@ def parse_goal(text: str) -> TrialGoal:
     if text in probes:
         return TrialGoal(text, text)
     match = _STEP.fullmatch(text)
-    known = {step.name: step.group for step in steps()}
+    known = {step: probe for probe, names in known_steps().items() for step in names}
     if match is None:
         raise _unknown(text, (*probes, BOOT, *known))
     probe, step, errno = match.group("probe", "step", "errno")
@@ -102,9 +102,7 @@ def parse_goal(text: str) -> TrialGoal:
             raise _unknown(text, (*probes, BOOT, *known))
     elif probe not in probes:
         raise Refused(f"{text}: there is no probe {probe!r}", hint=hint_for(probe, probes, kind="probes"))
-    own = [name for name, group in known.items() if group == probe]
-    if own and step not in own:
-        raise _no_step(f"{text}: {probe}", step, own)
+    check_step(probe, step, where=f"{text}: ", other="{probe}:{step}")
     if errno is not None:
         try:
             errno = errno_name(errno_number(errno))
