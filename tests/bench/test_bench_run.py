@@ -273,6 +273,28 @@ def test_a_board_in_use_is_refused_and_one_left_on_is_switched_off(home: Path, i
     assert not list((home / "state").rglob("*.json"))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_told_to_end_switches_the_board_off(
+    home: Path, image: Path, number: signal.Signals
+) -> None:
+    """With a terminal that is gone by then, and nobody who reads what is said."""
+    with printing(home / "board", READY[:200]) as board:
+        words = [sys.executable, "-m", "bootwright", "bench", "run", "--image", image, "--env", local(board)]
+        reader, writer = os.pipe()
+        run = subprocess.Popen([*map(str, words), "--until", "never"], stderr=writer, stdout=writer)
+        os.close(writer)
+        try:
+            _wait(lambda: board_kit.switched(board) == ["off", "on"])
+            os.close(reader)
+            run.send_signal(number)
+            run.wait(60)
+        finally:
+            run.kill()
+        assert run.returncode == -number
+        assert board_kit.power(board, "get") == "off"
+    assert not list((home / "state").rglob("*.json"))
+
+
 @pytest.mark.skipif(
     shutil.which("ser2net") is None and not Path("/usr/sbin/ser2net").exists(),
     reason="ser2net is not installed",

@@ -147,6 +147,37 @@ def test_a_dry_run_keeps_nothing_and_says_so(campaign: Path) -> None:
     assert (document["is_new"], document["is_kept"]) == (False, False)
 
 
+def test_a_code_of_the_firmware_fails_and_says_nothing_of_the_outcomes(campaign: Path) -> None:
+    words = ["observe", CELL, "--run", str(campaign), "--led", "4+3"]
+    done = in_process(*words)
+    alone = in_process("observe", "--board", "raspberrypi-5", "--led", "4+3")
+    assert done.returncode == alone.returncode == 1
+    assert "the boot stops: RP1, the chip" in done.stdout
+    assert "says nothing of the cell's outcomes" in done.stdout
+    assert json.loads(in_process(*words, "--json").stdout)["outcomes"].get("ethernet") in {None, "unknown"}
+
+
+def test_what_cannot_be_booted_is_said_at_once(campaign: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "bench.yaml"
+    environment.write_text("targets: {main: {resources: {}}}\n")
+    done = in_process("bench", "all", CELL, "--run", str(campaign), "--env", str(environment))
+    assert (done.returncode, done.stderr.count(f"no image was made for {CELL}")) == (2, 1)
+    noise = tmp_path / "noise.img"
+    noise.write_bytes(bytes(range(256)) * 64)
+    job = ["bench", "job", CELL, "--run", str(campaign), "--url", "https://files.example.org", "--image"]
+    for lab in ("lava", "pull-labs"):
+        done = in_process(*job, str(noise), "--lab", lab, "-o", str(tmp_path / lab))
+        assert done.returncode == 2
+        assert "55 aa" in done.stderr
+        assert not (tmp_path / lab).exists()
+    for image, says in ((noise, "55 aa"), (tmp_path, "is no image")):
+        words = ("--image", str(image), "--offline", "--out", str(tmp_path / "other"))
+        done = in_process("investigate", "talos-rpi5", *words)
+        assert done.returncode == 2
+        assert says in done.stderr
+        assert not (tmp_path / "other").exists()
+
+
 def test_what_is_told_against_the_log_is_said(campaign: Path) -> None:
     done = observe(campaign, console(), "--outcome", "ethernet=fails")
     assert "ethernet is told as fails, which is kept; what was seen works" in done.stdout

@@ -11,6 +11,7 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from bootwright.api.cards.observing import ObservedCard
     from bootwright.diagnose.model import Boot
+    from bootwright.foundation.errors import Missing
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.campaign.told import Told
@@ -149,6 +150,18 @@ def campaign_cell(folder: Path, cell: str) -> CampaignCell:
     commands = tuple(row.commands) if row is not None else ()
     others = {name: row.factors for name, row in rows.items()} | campaign.names
     return CampaignCell(plan, dict(factors), image, commands, others=others)
+
+
+def no_image(name: str, shown: CampaignCell) -> Missing:
+    """The error for a cell of a board that cannot be booted, with what makes its image."""
+    from bootwright.foundation.errors import Missing
+
+    making = next((command for command in shown.commands if " observe " not in command), "")
+    where = f": {shown.image} is not there" if shown.image else ""
+    return Missing(
+        f"no image was made for {name}{where}",
+        hint=f"give --image, or make it: {making}" if making else "give --image",
+    )
 
 
 def observe_cell(
@@ -329,10 +342,20 @@ class ToldCell:
     """False where it was only asked what it means."""
 
     @property
+    def stopped_by(self) -> str:
+        """What ended the boot before it could show any outcome, in a few words; empty where nothing did."""
+        from bootwright.foundation.verdict import Verdict
+
+        is_open = not set(self.told.outcomes.values()) - {Verdict.UNKNOWN}
+        return self.seen.observed.stopped_by if self.seen is not None and is_open else ""
+
+    @property
     def verdict(self) -> Verdict:
-        """Of what was told: fails where an outcome does."""
+        """Of what was told: fails where an outcome does, or where the boot was seen to stop."""
         from bootwright.foundation.verdict import Verdict, worst
 
+        if self.stopped_by:
+            return Verdict.FAILS
         return worst(self.told.outcomes.values()) if self.told.outcomes else Verdict.UNKNOWN
 
     def as_json(self) -> dict[str, Any]:

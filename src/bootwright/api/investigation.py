@@ -157,7 +157,7 @@ def investigate(
     progress.note(f"{'fetches nothing' if offline else fetches}; kernels are in {library.store.root}")
     options = Options(
         assume_no_board=assume_no_board,
-        image=_file(image, "image"),
+        image=_image(image, progress),
         repository=_file(repository, "repository"),
         plan_from=str(Path(plan).resolve()) if Path(plan).is_file() else str(plan),
         cards=cards,
@@ -296,6 +296,19 @@ def _check_names(plan: Plan, seen: Sequence[Observation]) -> None:
                 f"an observation of the table is called {observation.id}, as a report of the plan",
                 hint="rename it",
             )
+
+
+def _image(path: str | Path | None, progress: Progress) -> str:
+    """The whole path of an image; raises as `_file`, and `Malformed` and `Refused` for what is no disk."""
+    from bootwright.foundation.errors import Refused
+    from bootwright.images.opened import open_image
+
+    name = _file(path, "image")
+    if name and not Path(name).is_file():
+        raise Refused(f"{path} is no image", hint="name the file of a disk's image, raw or compressed")
+    if name:
+        open_image(Path(name), progress)
+    return name
 
 
 def _file(path: str | Path | None, what: str) -> str:

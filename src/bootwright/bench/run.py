@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -171,17 +171,25 @@ class _Run:
         for attempt in range(_OFF_ATTEMPTS):
             if attempt:
                 time.sleep(_OFF_PAUSE)
+            started = time.monotonic()
             try:
-                with self.step("switch it off"):
-                    self.board.power_off()
+                self.board.power_off()
             except BootwrightError as error:
                 reason = error.message
                 continue
             if self.claim is not None:
                 self.claim.is_off()
+            seconds = time.monotonic() - started
+            self.steps.append(Step("switch it off", round(seconds, 3)))
+            self._say(f"switch it off ({seconds:.1f} s)")
             return ""
-        self.progress.note(f"{self.board.name} is still on: {reason}")
+        self._say(f"{self.board.name} is still on: {reason}")
         return reason
+
+    def _say(self, text: str) -> None:
+        """Also where nobody reads it any more (a pipe whose reader has gone): the board comes first."""
+        with suppress(OSError):
+            self.progress.note(text)
 
     def stop_recording(self) -> None:
         """What still came is read, and looked at."""

@@ -17,6 +17,7 @@ from bootwright.bench.record import BenchRecord
 from bootwright.bench.run import SILENCE, TIMEOUT, Limits, run_on_board
 from bootwright.bench.settings import BoardSettings, chosen_target, read_settings
 from bootwright.bench.until import Watch
+from bootwright.foundation.processes.signals import ending_in_order
 from bootwright.foundation.progress import Progress
 from bootwright.image_boot.boot import on_disk
 
@@ -73,15 +74,15 @@ class Bench:
 def open_bench(environment: Path, target: str | None, progress: Progress) -> Iterator[Bench]:
     """A board of a labgrid environment file, for this process alone.
 
-    What a killed run left powered on is switched off first. Raises `Refused` where another process has the
+    What a killed run left powered on is switched off first; this one is switched off also where SIGTERM or
+    SIGHUP ends the process. Raises `Refused` where another process has the
     board, and what `read_settings` and `LabgridBoard` raise.
     """
     known, targets = read_settings(environment)
     name = chosen_target(targets, target, str(environment))
     settings = known.get(name, BoardSettings())
     left_on = switch_off_left_on(reach_left_on, progress)
-    board = LabgridBoard(environment, name, settings)
-    try:
+    with ending_in_order(), contextlib.closing(LabgridBoard(environment, name, settings)) as board:
         board.check()
         now = datetime.now(UTC).isoformat(timespec="seconds")
         place = os.environ.get(PLACE, "")
@@ -89,8 +90,6 @@ def open_bench(environment: Path, target: str | None, progress: Progress) -> Ite
         noted = LeftOn(board.name, path, name, now, acquired=board.is_acquired, place=place)
         with claimed(board.key, noted) as claim:
             yield Bench(board, settings, claim, tuple(left_on), progress)
-    finally:
-        board.close()
 
 
 def reach_left_on(left_on: LeftOn) -> Board:

@@ -178,5 +178,7 @@ def _show_told(answer: ToldCell, *, as_json: bool) -> None:
     from bootwright.report.campaign_text import told_lines
 
     next_step = answer.seen.observed.seen.next if answer.seen else ""
-    for line in told_lines(answer.told, next_step, is_new=answer.is_new, is_kept=answer.is_kept):
+    for line in told_lines(
+        answer.told, next_step, is_new=answer.is_new, is_kept=answer.is_kept, stopped_by=answer.stopped_by
+    ):
         click.echo(printable(line))

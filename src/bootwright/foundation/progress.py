@@ -84,9 +84,10 @@ class Lines:
         self._drawn = now
         amount = f"{done:.1f} {unit}" if total is None else f"{done:.1f} of {total:.1f} {unit}"
         left = ""
-        if total and done > 0:
+        # Seconds that pass are a limit, and not work: what is to go of them nobody knows.
+        if total and done > 0 and unit != "s" and self._depth:
             left = f", {max(0.0, (now - self._started) * (total - done) / done):.0f} s to go"
-        self._draw(f"{self._text}: {amount}{left}")
+        self._draw(f"{self._text}: {amount}{left}" if self._text else f"{amount}{left}")
 
     def note(self, text: str) -> None:
         """Print one line that stays."""

@@ -78,11 +78,19 @@ def in_short(campaign: Campaign, run: str = "") -> Iterator[str]:
     yield f"  {state}; {shlex.join(['bootwright', 'status', *([run] if run else [])])} shows it all"
 
 
-def told_lines(answer: Told, next_step: str, *, is_new: bool, is_kept: bool = True) -> Iterator[str]:
-    """What `bootwright observe CELL` says; with `is_kept` false it was only asked what it means."""
+def told_lines(
+    answer: Told, next_step: str, *, is_new: bool, is_kept: bool = True, stopped_by: str = ""
+) -> Iterator[str]:
+    """What `bootwright observe CELL` says; with `is_kept` false it was only asked what it means.
+
+    `stopped_by` is what ended the boot before it showed any outcome.
+    """
     kept = "kept" if is_kept else "not kept"
     kept = kept if is_new else "the same was told before; nothing is counted twice"
-    yield f"{clean(answer.cell)}: {_outcomes(answer)} ({kept})"
+    shown = f"the boot stops: {clean(stopped_by)}" if stopped_by else _outcomes(answer)
+    yield f"{clean(answer.cell)}: {shown} ({kept})"
+    if stopped_by:
+        yield "  that says nothing of the cell's outcomes: its system was not reached"
     for text in answer.says:
         yield from _wrapped(clean(text), "  ")
     if next_step:

@@ -208,8 +208,10 @@ def _of_emulated(asked: _Asked, name: str, shown: CampaignCell) -> tuple[JobPart
 
 def _of_board(asked: _Asked, name: str, shown: CampaignCell) -> tuple[JobParts, str]:
     """A cell of a board: its image, and the lines that decide the plan's outcomes there."""
+    from bootwright.api.campaigning import no_image
     from bootwright.foundation.errors import Missing, Refused
     from bootwright.image_boot.boot import on_disk
+    from bootwright.images.opened import open_image
     from bootwright.investigate.plans.given import silicon
     from bootwright.lab.jobs.parts import IMAGE, JobFile, JobParts
 
@@ -217,9 +219,7 @@ def _of_board(asked: _Asked, name: str, shown: CampaignCell) -> tuple[JobParts, 
         raise Refused(f"the campaign says which board {name} is for", hint="leave --board out")
     path = Path(asked.image) if asked.image is not None else Path(shown.image) if shown.image else None
     if path is None:
-        making = shown.commands[:-1]  # the last one tells what was seen
-        hint = f"give --image, or make it: {making[0]}" if making else "give --image"
-        raise Missing(f"no image was made for {name}", hint=hint)
+        raise no_image(name, shown)
     if not path.is_file():
         raise Missing(f"there is no image {path}", hint="check the name")
     given = {factor: shown.factors[factor] for factor in shown.plan.given if factor in shown.factors}
@@ -229,6 +229,7 @@ def _of_board(asked: _Asked, name: str, shown: CampaignCell) -> tuple[JobParts, 
     device = asked.device_type or (_device_type(part.board, asked.lab) if part is not None else "")
     milestones = milestones_of(shown)
     raw, _ = on_disk(path, asked.progress)
+    open_image(raw)  # what is no disk goes to no laboratory
     metadata = {"cell": name, "plan": shown.plan.name, **shown.factors}
     tests = tuple(milestone.outcome for milestone in milestones)
     if asked.lab == "lava":

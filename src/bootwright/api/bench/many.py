@@ -72,12 +72,13 @@ def bench_all(
     already is not booted again. A boot that is lost is tried again, after five tries given up until
     `retry`. `patience` is in seconds.
 
-    Returns a `BenchAll`. Raises `Missing` where no place comes, `Refused` and `Malformed` for cells and
-    environments.
+    Returns a `BenchAll`. Raises `Missing` where no place comes and for a named cell without an image,
+    `Refused` and `Malformed` for cells and environments.
 
         bench_all(environment="bench.yaml", run="talos-rpi5").given_up
     """
     from bootwright.api.campaigning import campaign_folder
+    from bootwright.foundation.processes.signals import ending_in_order
     from bootwright.foundation.run_folder import Store
     from bootwright.investigate.campaign.model import read_status
     from bootwright.investigate.plans.plan_file import load_plan
@@ -88,7 +89,7 @@ def bench_all(
     folder = campaign_folder(run)
     campaign = read_status(folder)
     given = load_plan(campaign.plan_from).given
-    wanted = _wanted(campaign, texts(cells))
+    wanted = _wanted(campaign, texts(cells), folder)
     booted: list[dict[str, Any]] = []
 
     def keep(cell: QueuedCell, answer: Answer) -> None:
@@ -97,21 +98,22 @@ def bench_all(
 
     boards = open_boards(Path(environment), target, coordinator, given, progress)
     engine = boards.engine
-    try:
-        with Store(folder), Queue(folder) as queue:
-            if retry:
-                queue.release()
-            names = []
-            for number in range(1, repeat + 1):
-                for cell, factors in wanted.items():
-                    names.append(name_in_queue(cell, number))
-                    queue.add(names[-1], boards.work(cell, factors, folder), boards.wants(factors))
-            dispatcher = Dispatcher(
-                queue, engine, keep, lease_seconds=LEASE, patience=patience, progress=progress
-            )
-            given_up = dispatcher.run(names)
-    finally:
-        engine.close()
+    with ending_in_order():
+        try:
+            with Store(folder), Queue(folder) as queue:
+                if retry:
+                    queue.release()
+                names = []
+                for number in range(1, repeat + 1):
+                    for cell, factors in wanted.items():
+                        names.append(name_in_queue(cell, number))
+                        queue.add(names[-1], boards.work(cell, factors, folder), boards.wants(factors))
+                dispatcher = Dispatcher(
+                    queue, engine, keep, lease_seconds=LEASE, patience=patience, progress=progress
+                )
+                given_up = dispatcher.run(names)
+        finally:
+            engine.close()
     return BenchAll(tuple(booted), tuple(given_up))
 
 
@@ -216,8 +218,12 @@ def perform(work: Work) -> Answer:
     return Answer(booted.as_json(), b"")
 
 
-def _wanted(campaign: Campaign, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Cell → its factors; raises `Refused` for a name that there is not, and where there is no cell."""
+def _wanted(campaign: Campaign, names: Sequence[str], folder: Path) -> dict[str, dict[str, str]]:
+    """Cell → its factors; raises `Refused` for a name that there is not, and where there is no cell.
+
+    Raises `Missing` for a cell that was named and has no image.
+    """
+    from bootwright.api.campaigning import campaign_cell, no_image
     from bootwright.foundation.choices import no_such
     from bootwright.foundation.errors import Refused
 
@@ -231,6 +237,10 @@ def _wanted(campaign: Campaign, names: Sequence[str]) -> dict[str, dict[str, str
             "no cell that waits has an image",
             hint="bootwright investigate PLAN --image FILE --cards N makes them",
         )
+    for name in names:
+        shown = campaign_cell(folder, name)
+        if not shown.image or not Path(shown.image).is_file():
+            raise no_image(name, shown)
     return {name: known[name] for name in chosen}
 
 

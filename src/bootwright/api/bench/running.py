@@ -285,7 +285,7 @@ def _wanted(asked: _Asked) -> _Wanted:
 
 
 def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -> _Wanted:
-    from bootwright.api.campaigning import campaign_cell, campaign_folder
+    from bootwright.api.campaigning import campaign_cell, campaign_folder, no_image
     from bootwright.api.cards.observing import outcomes_of_goals
     from bootwright.bench.until import Criterion, Watch
     from bootwright.diagnose.model import Boot
@@ -303,9 +303,7 @@ def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -
         raise Refused("nothing is said that would prove it", hint="give --until too")
     path = asked.image or shown.image
     if not path:
-        making = shown.commands[:-1]  # the last one tells what was seen
-        hint = f"give --image, or make it: {making[0]}" if making else "give --image"
-        raise Missing(f"no image was made for {cell}", hint=hint)
+        raise no_image(cell, shown)
     preparation = PREPARATIONS.get(shown.plan.released.system if shown.plan.released is not None else ANY)
     goals = outcomes_of_goals(shown.plan)
     provable = {proof.goal for proof in proofs(preparation) if proof.works or proof.reached}

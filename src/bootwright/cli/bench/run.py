@@ -148,7 +148,7 @@ def command(
     if booted.told is not None:
         answer = booted.told
         following = answer.seen.observed.seen.next if answer.seen else ""
-        shown += told_lines(answer.told, following, is_new=answer.is_new)
+        shown += told_lines(answer.told, following, is_new=answer.is_new, stopped_by=answer.stopped_by)
     if booted.not_told:
         shown.append(f"  not told to the campaign: {booted.not_told}")
     for line in shown:
