@@ -174,6 +174,22 @@ def test_story_only_revision_1_1_fails(story: Story) -> None:
 
 @pytest.mark.boot
 @pytest.mark.download
+def test_what_a_board_showed_to_fail_is_not_proposed_by_public_history(story: Story, tmp_path: Path) -> None:
+    """6.18.32 has the change that mends what 6.18.15 is predicted to fail of; a board fails with it."""
+    assert "--version 1.12.8" in (story(("1.0 6.18.15", WORKS)) and reported(tmp_path))
+    story(("1.1 6.18.32", DARK))
+    assert "--version 1.12.8" not in reported(tmp_path)
+    assert "known to mend it" not in reported(tmp_path)
+    document = story(("1.1 7.3.4", WORKS))
+    assert "kernel 7.3.4" in kernel(document, "rpi5-rev-1.1")
+    assert "Not with kernel version 6.18.32" in reported(tmp_path)
+    assert "--version 1.12.8" not in reported(tmp_path)
+    story(("1.1 6.18.32", (*WORKS, "--by", "another")))
+    assert "--version 1.12.8" not in reported(tmp_path)
+
+
+@pytest.mark.boot
+@pytest.mark.download
 def test_story_nothing_works_on_6_18_but_a_later_kernel_does(story: Story) -> None:
     document = story(
         *(

@@ -8,6 +8,7 @@ from bootwright.investigate.analysis.causes import CauseSpace
 from bootwright.investigate.analysis.factors import make_factor
 from bootwright.investigate.analysis.observations import Observation, Source
 from bootwright.investigate.decision.beliefs import weigh_beliefs
+from bootwright.investigate.decision.history import history_of
 from bootwright.investigate.decision.reports import explain_reports
 from bootwright.investigate.plans.plan import Belief, Plan, PlanOutcome
 from bootwright.investigate.running.investigation import Investigation, look
@@ -147,3 +148,21 @@ def test_a_change_is_in_its_own_series_and_in_everything_later() -> None:
         "7.0": True,
         "7.3.4": True,
     }
+
+
+def test_the_history_names_no_mend_with_which_it_was_seen_to_fail_too() -> None:
+    """The change is in 7.3.4, and the cell that shows its symptom fails there all the same."""
+    given = {"board": "two"}
+    seen = (*GRID[:3], evolve(GRID[3], evidence=HAZARD))
+    (known,) = history_of(investigation(*seen), given, None)
+    version = Version.parse("7.3.4")
+    assert version is not None
+    assert known.change.is_in(version)
+    beside = evolve(cell("e", FAILS, "7.3.4", "firmware", "two"), source=Source.BENCH)
+    assert history_of(investigation(*seen, beside), given, None) == (known,), "the devicetree may be to blame"
+    board = evolve(cell("f", FAILS, "7.3.4", "kernel", "two"), source=Source.BENCH)
+    assert history_of(investigation(*seen, board), given, None) == ()
+    other = evolve(board, id="g", outcomes={"ethernet": WORKS})
+    assert history_of(investigation(*seen, board, other), given, None) == (known,), (
+        "boards contradict each other"
+    )

@@ -11,19 +11,17 @@ from collections.abc import Iterator, Mapping
 from attrs import evolve, frozen
 
 from bootwright.foundation.verdict import Verdict, worst
-from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.choose import Choice, Trial
 from bootwright.investigate.analysis.known import Known, known_at, source_of
 from bootwright.investigate.analysis.observations import Source, Values
 from bootwright.investigate.decision.configurations import Configuration, History, Way, ways_to
 from bootwright.investigate.decision.disputes import Disputed, disputed
+from bootwright.investigate.decision.history import history_of
 from bootwright.investigate.decision.next_steps import NextStep, next_step
 from bootwright.investigate.decision.single_changes import Pair, SingleChange, pairs, seen_working
-from bootwright.investigate.plans.changes import explaining
 from bootwright.investigate.plans.given import Given, fits, text
 from bootwright.investigate.plans.ways import hours_of
 from bootwright.investigate.running.investigation import Investigation
-from bootwright.kernels.changes import Change
 
 MOST = 12
 """Configurations that are listed of an answer."""
@@ -96,7 +94,7 @@ def _answer(investigation: Investigation, given: Given, goals: Mapping[str, Verd
     else:
         verdict = Verdict.FAILS if exhausted else Verdict.UNKNOWN
     best = works[0] if works and verdict is Verdict.WORKS else None
-    history = _history(investigation, given, best)
+    history = history_of(investigation, given, best)
     return Answer(
         given=given,
         verdict=verdict,
@@ -260,40 +258,6 @@ def _changes(
             if held is None or pair.weight > held.weight:
                 chosen[goal, pair.factor] = pair
     return tuple(pair.change for pair in chosen.values())
-
-
-def _history(investigation: Investigation, given: Given, best: Configuration | None) -> tuple[History, ...]:
-    """The changes that explain failures with this value, and that the best configuration's version has."""
-    failing = [
-        observation
-        for observation in investigation.observations
-        if _is_at(investigation, observation.values, given)
-    ]
-    by_what = {change.what: change for goal in investigation.goals for change in explaining(goal, failing)}
-    return tuple(
-        _released(investigation, change, best)
-        for change in by_what.values()
-        if best is None or _has(change, best.factors)
-    )
-
-
-def _has(change: Change, factors: Mapping[str, str]) -> bool:
-    version = Version.parse(factors.get(change.factor, ""))
-    return version is not None and change.is_in(version)
-
-
-def _released(investigation: Investigation, change: Change, best: Configuration | None) -> History:
-    """The first release with a change, else like the best configuration."""
-    plan = investigation.plan
-    for release in plan.release if plan is not None and best is not None else ():
-        if best is None or not release.to_be_had or not _has(change, release.factors):
-            continue
-        factors = {**best.factors, change.factor: release.factors[change.factor]}
-        values = {name: (level,) for name, level in factors.items()}
-        if release.has(values):
-            hours, _ = hours_of(plan, values, investigation.kernels)
-            return History(change, release.name, factors[change.factor], hours)
-    return History(change, "", "", None)
 
 
 def _next(
