@@ -241,7 +241,7 @@ def test_the_same_log_told_twice_counts_once(begun: Path, tmp_path: Path) -> Non
     folder = tmp_path / "run"
     shutil.copytree(begun, folder)
     log = ROOT / "src/bootwright/data/signatures/rp1-endpoint/golden/firmware-devicetree/console.log"
-    name = "rpi5-rev-1.0_4K_6.18.15_mainline_kernel"
+    name = "rpi5-rev-1.0_4K_6.18.6_mainline_firmware"
     first = json.loads(in_process("observe", name, "--run", str(folder), "--log", str(log), "--json").stdout)
     again = json.loads(in_process("observe", name, "--run", str(folder), "--log", str(log), "--json").stdout)
     assert (first["is_new"], again["is_new"]) == (True, False)
