@@ -183,11 +183,12 @@ class TestBadInput:
         ],
     )
     def test_another_form(
-        self, tmp_path: Path, tarball: Path, changes: dict[str, str | None], expected: type[Exception]
+        self, tmp_path: Path, changes: dict[str, str | None], expected: type[Exception]
     ) -> None:
         packages_checkout(tmp_path / "pkgs", **changes)
-        with pytest.raises(expected):
-            recipe(tmp_path, tarball)
+        with pytest.raises(expected) as caught:
+            recipe(tmp_path, None)
+        assert "fetched" not in str(caught.value)  # no tarball is asked for before
 
     @pytest.mark.parametrize(
         "changes",
@@ -197,10 +198,11 @@ class TestBadInput:
             {"Makefile": "all:\n"},
         ],
     )
-    def test_another_image(self, tmp_path: Path, tarball: Path, changes: dict[str, str | None]) -> None:
+    def test_another_image(self, tmp_path: Path, changes: dict[str, str | None]) -> None:
         packages = packages_checkout(tmp_path / "pkgs")
-        with pytest.raises((Missing, Malformed)):
-            recipe(tmp_path, tarball, talos=image_checkout(tmp_path / "talos", **changes))
+        with pytest.raises((Missing, Malformed)) as caught:
+            recipe(tmp_path, None, talos=image_checkout(tmp_path / "talos", **changes))
+        assert "fetched" not in str(caught.value)
         assert (packages / "Pkgfile").read_text() == packages_kit.PKGFILE
 
     def test_the_tarball(self, tmp_path: Path, tarball: Path) -> None:
@@ -213,6 +215,8 @@ class TestBadInput:
             recipe(tmp_path, tarball, kernel="6.12.x")
         with pytest.raises(Missing, match="there is no folder"):
             recipe(tmp_path, tarball, talos=tmp_path / "nowhere")
+        with pytest.raises(Missing, match=r"there is no .*/nowhere"):
+            recipe(tmp_path, None, hardening_checker=tmp_path / "nowhere")
 
     def test_an_option_that_does_not_stick(self, tmp_path: Path, tarball: Path) -> None:
         packages = packages_checkout(tmp_path / "pkgs")

@@ -57,8 +57,11 @@ def kernel_recipe(
     from bootwright.foundation.errors import Missing, Refused
     from bootwright.foundation.verdict import Verdict
     from bootwright.workshop.building.configure import PAGE_SIZES, wanted_options
+    from bootwright.workshop.building.toolchain import find_toolchain
     from bootwright.workshop.configuring.options import read_fragment
+    from bootwright.workshop.recipe.checkouts import check_checkouts
     from bootwright.workshop.recipe.form import FORMS
+    from bootwright.workshop.recipe.hardening import find_checker
     from bootwright.workshop.recipe.model import Asking
     from bootwright.workshop.recipe.recipe import prepare, write
     from bootwright.workshop.trees.given import open_tree
@@ -72,18 +75,24 @@ def kernel_recipe(
     for place in (checkout, talos):
         if place is not None and not Path(place).expanduser().is_dir():
             raise Missing(f"there is no folder {place}", hint=f"give a checkout of {known.what}")
+    packages = Path(checkout).expanduser()
+    image = Path(talos).expanduser() if talos is not None else None
+    checker = Path(hardening_checker).expanduser() if hardening_checker is not None else None
+    check_checkouts(known, packages, image)
+    find_checker(checker)
+    find_toolchain(toolchain)
     asked, _ = wanted_options((), [read_fragment(Path(path)) for path in texts(fragments)], page_size, kernel)
     path = _tarball(known, kernel, tarball, offline=offline, progress=progress)
     recipe = prepare(
         Asking(
             form=known,
-            packages=Path(checkout).expanduser(),
-            image=Path(talos).expanduser() if talos is not None else None,
+            packages=packages,
+            image=image,
             version=kernel,
             tarball=path,
             asked=asked,
             toolchain=toolchain,
-            checker=Path(hardening_checker).expanduser() if hardening_checker is not None else None,
+            checker=checker,
             drop_present=drop_present,
             registry=registry,
             username=username,

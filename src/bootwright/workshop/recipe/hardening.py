@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from bootwright.foundation import tools
-from bootwright.foundation.errors import Malformed, ToolFailed
+from bootwright.foundation.errors import Malformed, Missing, ToolFailed
 
 _PROGRAM = "kernel-hardening-checker"
 _SECONDS = 120.0
@@ -31,12 +31,17 @@ class Hardening:
 
 
 def find_checker(given: Path | None) -> list[str] | None:
-    """How to run the checker: the program given, the one in a checkout given, or the one installed."""
+    """How to run the checker: the program given, the one in a checkout given, or the one installed.
+
+    None where none was given and none is installed; raises `Missing` for a place given that has none.
+    """
     if given is None:
         program = tools.find(_PROGRAM)
         return [str(program)] if program is not None else None
     script = given / "bin" / _PROGRAM if given.is_dir() else given
-    return [sys.executable, str(script)] if script.is_file() else None
+    if not script.is_file():
+        raise Missing(f"there is no {script}", hint=f"give {_PROGRAM} or a checkout of it")
+    return [sys.executable, str(script)]
 
 
 def check(config: Path, checker: list[str] | None, filter_script: Path, architecture: str) -> Hardening:

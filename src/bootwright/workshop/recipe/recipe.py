@@ -17,6 +17,7 @@ from bootwright.workshop.building.make import Make
 from bootwright.workshop.building.toolchain import find_toolchain, jobs
 from bootwright.workshop.configuring.options import parse_fragment
 from bootwright.workshop.recipe import hardening, kbuild, patching, versions
+from bootwright.workshop.recipe.checkouts import package_title
 from bootwright.workshop.recipe.model import Asking, Edit, Recipe
 from bootwright.workshop.recipe.module_list import ModuleChange, fitted
 from bootwright.workshop.recipe.options import NewConfig, carried_over
@@ -65,7 +66,7 @@ class _Preparer:
     def recipe(self) -> Recipe:
         asking = self.asking
         files = asking.form.packages
-        title = f"{asking.form.name} ({asking.form.source.partition(' ')[0]})"
+        title = package_title(asking.form)
         version_text = versions.read_text(asking.packages, files.versions, title)
         config_text = versions.read_text(asking.packages, files.config, title)
         before = parse_fragment(config_text.encode(), str(asking.packages / files.config))
