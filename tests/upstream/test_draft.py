@@ -15,8 +15,12 @@ from hypothesis import strategies as st
 from bootwright.cli.main import main
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed
+from bootwright.foundation.verdict import Verdict
+from bootwright.upstream.draft.mail import mail
 from bootwright.upstream.draft.maintainers import read_maintainers, recipients
-from bootwright.upstream.draft.run_facts import parse_run
+from bootwright.upstream.draft.report import Report, compose
+from bootwright.upstream.draft.run_facts import Cell, RunFacts, parse_run
+from bootwright.upstream.presets import UPSTREAMS
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/upstream-draft.schema.json").read_text())
 PLAN = """\
@@ -282,6 +286,79 @@ def test_any_text_is_a_list_of_maintainers(text: str) -> None:
 
 @pytest.mark.boot
 @pytest.mark.download
+def predicted(name: str, kernel: str, dtb: str, verdict: str, source: str) -> Cell:
+    """A cell of a prediction, with a devicetree of `source`."""
+    titles = {"kernel": "the kernel's package", "raspberrypi-firmware": "the stand-in " + "of a vendor " * 9}
+    return Cell(
+        name,
+        {"kernel": kernel, "dtb": dtb},
+        "predicted",
+        Verdict(verdict),
+        {
+            "kernel": f"debian-{kernel}-4k",
+            "board": "raspberrypi-5",
+            "stepping": "d0",
+            "devicetree": "a.dtb",
+            "devicetree_from": titles.get(source, "those of a folder"),
+            "devicetree_source": source,
+        },
+    )
+
+
+def facts_of(*cells: Cell) -> RunFacts:
+    labels = {"kernel": "kernel version", "dtb": "devicetree source"}
+    return RunFacts("title", "net", labels, cells, (), (), True, (), {}, ("kernel",))
+
+
+def report_of(*cells: Cell) -> Report:
+    report = compose(facts_of(*cells), UPSTREAMS.get("linux"), {}, steps=(), program_of={})
+    assert report is not None
+    return report
+
+
+OWN = (
+    predicted("own-old", "6.18.15", "kernel", "fails", "kernel"),
+    predicted("own-new", "7.3.4", "kernel", "works", "kernel"),
+)
+VENDORS = predicted("vendor-new", "7.3.4", "firmware", "fails", "raspberrypi-firmware")
+
+
+def test_what_fails_with_the_kernel_s_own_devicetree_is_reported_first() -> None:
+    report = report_of(*OWN, VENDORS)
+    assert report.subject == "net: fails, Linux 6.18.15"
+    assert report.reproducer == "bootwright check debian-6.18.15-4k --board raspberrypi-5 --stepping d0"
+    assert any("7.3.4 works (own-new): mainline has no bug" in note for note in report.notes)
+    assert not any("not the kernel's own" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("source", "reproducer"),
+    [
+        (
+            "raspberrypi-firmware",
+            "bootwright devicetrees fetch raspberrypi-firmware\nbootwright check debian-7.3.4-4k "
+            "--devicetrees raspberrypi-firmware --board raspberrypi-5 --stepping d0",
+        ),
+        (
+            "my folder",
+            "bootwright check debian-7.3.4-4k --devicetrees 'my folder' --board raspberrypi-5 --stepping d0",
+        ),
+        ("", ""),  # a stand-in that nobody else has: the kernel's own would show something else
+    ],
+)
+def test_the_reproducer_has_the_devicetree_of_the_cell(source: str, reproducer: str) -> None:
+    report = report_of(OWN[1], predicted("vendor-new", "7.3.4", "firmware", "fails", source))
+    assert report.reproducer == reproducer
+    assert any("the devicetree is not the kernel's own" in note for note in report.notes)
+    assert all(f"  {command}" in mail(report).split("\n") for command in reproducer.split("\n") if command)
+
+
+def test_lines_of_a_mail_are_short() -> None:
+    text = mail(report_of(OWN[1], VENDORS))
+    rest = [line for line in text.split("\n") if "bootwright" not in line and "own-" not in line]
+    assert max(len(line) for line in rest if "predicted" not in line) <= 75
+
+
 def test_what_boots_have_shown_and_the_program_that_shows_it(place: Path) -> None:
     experiment = """
 [[experiment]]

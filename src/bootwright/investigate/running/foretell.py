@@ -53,6 +53,7 @@ def foretell(
             "stepping": tree.stepping,
             "devicetree": tree.file if tree.file and chosen.path is not None else path.name,
             "devicetree_from": chosen.title,
+            "devicetree_source": "kernel" if chosen.is_own else chosen.source,
             "devicetree_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "limit": " ".join(text for text in (run.experiment.limit, chosen.limit) if text),
             "goals": {outcome: _short(goal) for outcome, goal in foretold.items()},

@@ -38,6 +38,10 @@ class Chosen:
     """Whose it is, for a person."""
     limit: str
     """What the prediction is limited by, where the devicetree is not the real one."""
+    source: str = ""
+    """What `--devicetrees` takes for it: a source's name or the user's folder; empty for the kernel's own."""
+    is_own: bool = False
+    """Whether it is the kernel's."""
 
 
 def choose(tree: Devicetree, kernel: Kernel, folders: Folders) -> Chosen:
@@ -50,17 +54,26 @@ def choose(tree: Devicetree, kernel: Kernel, folders: Folders) -> Chosen:
     """
     for level in tree.set.values():
         if level in folders:
-            return Chosen(None, gather_devicetrees(folders[level]), f"those of {folders[level]} (yours)", "")
+            return Chosen(
+                None,
+                gather_devicetrees(folders[level]),
+                f"those of {folders[level]} (yours)",
+                "",
+                str(folders[level]),
+            )
     if not tree.source and not tree.file:
-        return Chosen(dtb_for(kernel, tree.board, tree.stepping), None, "the kernel's package", tree.limit)
+        blob = dtb_for(kernel, tree.board, tree.stepping)
+        return Chosen(blob, None, "the kernel's package", tree.limit, is_own=True)
     here = fetched(SOURCES.get(tree.source)) if tree.source else None
     if here is not None:
-        return Chosen(None, gather_devicetrees(here.folder), f"those of {here.title} (fetched)", "")
+        return Chosen(
+            None, gather_devicetrees(here.folder), f"those of {here.title} (fetched)", "", tree.source
+        )
     how = f"bootwright devicetrees fetch {tree.source}"
     if not tree.file:
         raise Missing(f"the devicetrees of {tree.source} are not on this machine", hint=how)
     real = f" ({how} brings the real ones)" if tree.source else ""
-    return Chosen(compiled(tree.file), None, f"the stand-in {tree.file}{real}", tree.limit)
+    return Chosen(compiled(tree.file), None, f"the stand-in {tree.file}{real}", tree.limit, tree.source)
 
 
 def folders_of(texts: Iterable[str]) -> dict[str, Path]:

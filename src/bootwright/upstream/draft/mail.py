@@ -80,7 +80,18 @@ def _indented(text: str) -> list[str]:
 def _pairs(pairs: Iterable[tuple[str, str]]) -> list[str]:
     listed = list(pairs)
     width = max((len(name) for name, _ in listed), default=0)
-    return [f"  {name + ':':{width + 1}} {value}" for name, value in listed]
+    return [
+        line
+        for name, value in listed
+        for line in textwrap.wrap(
+            value,
+            _WIDTH,
+            initial_indent=f"  {name + ':':{width + 1}} ",
+            subsequent_indent=" " * (width + 4),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    ]
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
@@ -106,7 +117,8 @@ def _reproducer(report: Report) -> list[str]:
     if not report.reproducer:
         return []
     where = f" ({report.program_name} is at the end)" if report.program else ""
-    return [f"To see it{where}:", "", f"  {report.reproducer}", ""]
+    commands = [f"  {command}" for command in report.reproducer.split("\n")]
+    return [f"To see it{where}:", "", *commands, ""]
 
 
 def _since(report: Report) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
+from bootwright.devicetrees.source import SOURCES
 from bootwright.foundation.versions import Version
 from bootwright.upstream.draft.maintainers import Recipient
 from bootwright.upstream.draft.run_facts import Bracket, Cell, RunFacts
@@ -240,9 +242,14 @@ def _reproducer(bad: Cell, step: str) -> str:
     if step:
         return f"cc -o {step} {step}.c && ./{step}"
     kernel, board, stepping = (bad.evidence.get(key) for key in ("kernel", "board", "stepping"))
-    if kernel and board:
-        return f"bootwright check {kernel} --board {board}" + (f" --stepping {stepping}" if stepping else "")
-    return ""
+    source = bad.devicetree_source
+    if not kernel or not board or (not source and bad.evidence.get("devicetree")):
+        return ""  # whose devicetree it is nobody else can tell: the kernel's own would show something else
+    words = ["bootwright", "check", str(kernel)]
+    words += ["--devicetrees", str(source)] if source and not bad.is_own else []
+    words += ["--board", str(board), *(["--stepping", str(stepping)] if stepping else [])]
+    fetch = f"bootwright devicetrees fetch {source}\n" if source in SOURCES.names() else ""
+    return fetch + shlex.join(words)
 
 
 def _notes(facts: RunFacts, bad: Cell, good: Cell | None, upstream: Upstream) -> list[str]:
@@ -251,6 +258,12 @@ def _notes(facts: RunFacts, bad: Cell, good: Cell | None, upstream: Upstream) ->
         notes.append("it rests on a prediction, not on a boot: see it on the board before you send it")
     elif bad.source == "emulated":
         notes.append("it was seen under emulation: say whether real hardware shows it too")
+    if not bad.is_own and upstream.releases == "kernel":
+        whose = bad.evidence.get("devicetree_from") or bad.devicetree_source
+        notes.append(
+            f"the devicetree is not the kernel's own but {whose}: mainline answers for its own; say why this "
+            "one should do"
+        )
     newest = facts.newest()
     if newest and upstream.releases == "kernel":
         notes.append(

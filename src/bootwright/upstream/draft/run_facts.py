@@ -38,6 +38,20 @@ class Cell:
         return _WEIGHT.index(self.source) if self.source in _WEIGHT else 0
 
     @property
+    def devicetree_source(self) -> str | None:
+        """`kernel`, or whose devicetree a prediction is made with; empty where nobody can have it, None where
+        there is none, or it is not told.
+        """
+        source = self.evidence.get("devicetree_source")
+        return str(source) if source is not None else None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether nothing but the kernel's own is in it: another devicetree is not the kernel's to mend."""
+        source = self.devicetree_source
+        return source == "kernel" or (source is None and not self.evidence.get("devicetree"))
+
+    @property
     def failed_tests(self) -> tuple[Mapping[str, Any], ...]:
         """The steps of probes that were not ok, of a boot."""
         return tuple(test for test in self.evidence.get("tests", ()) if test.get("ok") is False)
@@ -111,17 +125,21 @@ class RunFacts:
     def pair(self) -> tuple[Cell, Cell | None] | None:
         """The failing cell to report, and the working one that differs from it least; None where none fails.
 
-        Stronger kinds come first, then pairs that differ in fewer factors, then newer kernels.
+        Stronger kinds come first, then failures with the kernel's own devicetree, pairs that differ in fewer
+        factors, and newer kernels.
         """
         pairs = [(bad, good) for bad in self.failing() for good in self.working()]
         if not pairs:
             return max(
-                ((bad, None) for bad in self.failing()), key=lambda pair: self._rank(pair[0]), default=None
+                ((bad, None) for bad in self.failing()),
+                key=lambda pair: (pair[0].is_own, self._rank(pair[0])),
+                default=None,
             )
         return max(
             pairs,
             key=lambda pair: (
                 min(pair[0].weight, pair[1].weight),
+                pair[0].is_own,
                 -len(pair[0].differs_in(pair[1])),
                 self._rank(pair[0]),
                 self._rank(pair[1]),
