@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import socket
 import tempfile
 from collections.abc import Iterator
 from itertools import chain
@@ -15,10 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootwright.api import Malformed, Missing, Refused, get_kernel, trace_error
+from bootwright.cli.kernel.trace import _print
 from bootwright.formats.code.a64_flow import Kind, flow, holds
 from bootwright.formats.code.module_symbols import text_symbols
 from bootwright.formats.kernel.errnos import errno_name, errno_number
 from bootwright.foundation.guest import build_with_any
+from bootwright.foundation.progress import Silent
+from bootwright.lab.machines.debugger import Debugger
+from bootwright.lab.probes.boot import TIMEOUT
 from bootwright.lab.probes.program import check_program
 from bootwright.lab.trace import prove as proofs
 from bootwright.lab.trace import record
@@ -97,13 +103,14 @@ def test_flips_that_share_a_machine_end_as_they_do_alone(monkeypatch: pytest.Mon
             yield machine
 
     def both_ways(
-        stage: Stage, recorded: record.RecordedCall, run: Run, guards: list[Guard]
-    ) -> list[proofs.Flipped]:
+        stage: Stage, recorded: record.RecordedCall, run: Run, guards: list[Guard], *, of_step: bool
+    ) -> Iterator[proofs.Flipped]:
+        assert of_step
         shared = list(prove(stage, recorded, run, guards[3:8]))
         assert started == 3  # the kernel does not survive the third, which is made once more by itself
         alone = [prove(stage, recorded, run, [guard]) for guard in guards[3:8]]
         compared.append((shared, [*chain.from_iterable(alone)]))
-        return shared
+        return iter(shared)
 
     monkeypatch.setattr(proofs, "guest", counted)
     monkeypatch.setattr(tracing, "prove", both_ways)
@@ -129,19 +136,78 @@ void _start(void)
 	static const long how[3] = { 0, 0600, 0 };
 
 	call(437, -100, (long)"/", (long)how, sizeof(how));
+	call(56, -100, (long)"/nothing", 0, 0); /* openat: ENOENT */
 	call(94, 0, 0, 0, 0);
 }
 """
 
 
-@pytest.mark.boot
-@pytest.mark.download
-def test_a_program_of_one_s_own(tmp_path: Path) -> None:
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
     source, program = tmp_path / "fails.c", tmp_path / "fails"
     source.write_text(_PROGRAM)
     built = build_with_any([source])
     assert built is not None
     program.write_bytes(built[0])
+    return program
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_branch_that_leads_past_the_one_that_decided(
+    program: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flip, patience, steps = proofs._flip, [], []
+
+    def looked_at(machine: Guest, *given: object, again: bool, of_step: bool) -> proofs.Flipped:
+        patience.append(machine.debugger.patience)
+        steps.append(of_step)
+        return flip(machine, *given, again=again, of_step=of_step)  # type: ignore[arg-type]
+
+    class Told(Silent):
+        @contextlib.contextmanager
+        def step(self, text: str) -> Iterator[None]:
+            said.append(text)
+            yield
+
+    said: list[str] = []
+    monkeypatch.setattr(proofs, "_flip", looked_at)
+    call = {"program": program, "syscall": "openat", "errno": "ENOENT"}
+    trace = trace_error("debian-6.12.117-4k", prove=True, progress=Told(), **call).trace  # type: ignore[arg-type]
+    # fs/namei.c (Linux 6.12): step_into refuses a negative dentry; with O_CREAT the file would be made.
+    assert trace.guard is not None
+    assert trace.cause is not None
+    assert trace.guard.place.function == "step_into"
+    assert trace.cause.guard.place.function == "path_openat"
+    # A branch may leave a lock held, at which the next call waits: not for as long as a boot may take.
+    assert all(seconds is not None and seconds < TIMEOUT / 2 for seconds in patience)
+    assert trace.proof is not None
+    assert [text for text in said if text.startswith("branch ")] == [
+        f"branch {number} of at most 12: {tried.guard.place}" for number, tried in enumerate(trace.proof, 1)
+    ]
+    # Nothing judges how a program ends.
+    assert set(steps) == {False}
+    assert trace.cause.flipped.step is None
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        _print(trace)
+    assert "  proved " not in printed.getvalue()
+    assert f"  a way round {trace.cause.guard.place}" in printed.getvalue()
+
+
+def test_a_machine_that_does_not_stop_is_waited_for_as_long_as_is_asked() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(600)
+        debugger = Debugger(ours)
+        debugger.patience = 0.01
+        with pytest.raises(TimeoutError):
+            debugger.go_on()
+        assert ours.gettimeout() == 600
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_program_of_one_s_own(program: Path) -> None:
     traced = trace_error("debian-6.12.117-4k", program=program, syscall="openat2", errno="EINVAL", prove=True)
     assert str(traced.trace.origin).startswith("build_open_flags+")
     assert traced.trace.cause is not None

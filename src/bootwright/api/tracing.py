@@ -83,9 +83,10 @@ def trace_error(
     `kernel` as for `boot`, `step` is the name of a test that `boot` prints with an errno. In its place
     `program`, a static arm64 program, with the `syscall` (`openat`) and `errno` (`EINVAL`) that fails in
     it. With `prove` the call is made again with that branch the other way, and the branches before it,
-    until it succeeds. `timeout` is in seconds; `cold` uses no snapshot. `debug`, the kernel's vmlinux
-    with debug information or a folder that has it and the modules' files, adds source lines, `source`, its
-    source tree, their text and where functions are defined. The kernel runs as it is, in QEMU: it needs a
+    until it succeeds; `trace.cause` is that branch, `trace.guard` the one that decided. `timeout` is in
+    seconds; `cold` uses no snapshot. `debug`, the kernel's vmlinux with debug information or a folder that
+    has it and the modules' files, adds source lines, `source`, its source tree, their text and where
+    functions are defined. The kernel runs as it is, in QEMU: it needs a
     symbol table (CONFIG_KALLSYMS), no debug information.
 
     Returns a `TracedError`. Raises `Refused` for a step that is not there or does not fail, or a call that

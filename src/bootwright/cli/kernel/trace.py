@@ -26,8 +26,8 @@ Examples:
 
 KERNEL is a name of `bootwright kernels list`, or a file: an arm64 Image or a package that holds one.
 
-Exit status: 0 the origin was found (and the cause proved), 2 usage, bad input or a call that does not fail,
-3 it is unknown, or no one branch is the cause.
+Exit status: 0 the origin was found (and a branch with which the call succeeds), 2 usage, bad input or a call
+that does not fail, 3 it is unknown, or there is no such branch.
 """
 
 
@@ -142,7 +142,7 @@ def _print(trace: ErrnoTrace) -> None:
         where = f"  {line.path}:{line.line}" if line is not None else ""
         click.echo(f"  {'called from' if not number else '':11} {place}{where}")
     for tried in trace.proof or ():
-        _print_tried(tried, trace.call)
+        _print_tried(tried, trace.call, decided=tried.guard == trace.guard)
     if trace.proof is not None and trace.cause is None:
         click.echo("  unproved    with no one branch the other way the call succeeds")
     if trace.other_tasks:
@@ -172,12 +172,17 @@ def _print_source(trace: ErrnoTrace, place: Place) -> None:
         click.echo(f"              {defined.path}:{defined.line}{has}")
 
 
-def _print_tried(tried: Tried, call: str) -> None:
-    """What happened with one branch the other way."""
+def _print_tried(tried: Tried, call: str, *, decided: bool) -> None:
+    """What happened with one branch the other way; `decided`: it is the one that decided."""
     flipped = tried.flipped
     if flipped.is_cause:
-        _print_guard("proved", tried.guard)
+        _print_guard("proved" if decided else "a way round", tried.guard)
         click.echo(f"              the other way, {call} returns {flipped.returned}")
+        if not decided:
+            click.echo(
+                "              this branch comes before the one that decided: it leads past the error,"
+            )
+            click.echo("              and need not be what is wrong")
     else:
         _print_guard("not it", tried.guard)
         ends = f"{call} fails with {flipped.errno}" if flipped.errno else flipped.why

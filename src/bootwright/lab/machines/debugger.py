@@ -38,6 +38,8 @@ class Debugger:
     """A connection to the stub of a machine, which is stopped whenever a method returns."""
 
     connection: socket.socket
+    patience: float | None = field(default=None, init=False)
+    """Wall seconds for which `go_on` and `step` wait; None: the connection's own time."""
     _received: bytearray = field(factory=bytearray, init=False)
 
     def break_at(self, address: int) -> None:
@@ -59,7 +61,7 @@ class Debugger:
     def go_on(self) -> bool:
         """Run to the next breakpoint; False when the machine ended instead.
 
-        Raises `TimeoutError` when neither happens in the connection's time.
+        Raises `TimeoutError` when neither happens in `patience`.
         """
         return self._resume(b"c")
 
@@ -98,10 +100,15 @@ class Debugger:
 
     def _resume(self, command: bytes) -> bool:
         self._send(command)
+        usual = self.connection.gettimeout()
         try:
+            if self.patience is not None:
+                self.connection.settimeout(self.patience)
             answer = self._packet()
         except ConnectionError:
             return False
+        finally:
+            self.connection.settimeout(usual)
         return answer[:1] in {b"T", b"S"}
 
     def registers(self) -> Registers:

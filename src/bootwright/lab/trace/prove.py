@@ -25,6 +25,10 @@ _ZERO = 31
 _MOST_WRITTEN = 1 << 20
 _ADDRESSES, _ERRORS = 0xFFFF << 48, (1 << 64) - 4096
 """Numbers between are the kernel's addresses (arch/arm64/include/asm/memory.h), those above error numbers."""
+_LEAST, _SLOWER = 5.0, 10
+"""A call with a branch the other way has so many wall seconds, or so many times its record's."""
+_LEAST_AGAIN, _SLOWER_AGAIN = 1.0, 2
+"""The same where the call is made again in one machine: what does not end there is made in one of its own."""
 _REST = 30.0
 """Wall seconds that a step is given after the call, to say how it ends."""
 
@@ -38,7 +42,7 @@ class Flipped:
     """What the call then returned; None: it did not, `why` says what happened."""
     why: str
     step: ProbeTest | None
-    """How the step then ended, where the call succeeded and it did."""
+    """How the step then ended, where there is one, the call succeeded and it did."""
 
     @property
     def is_cause(self) -> bool:
@@ -53,17 +57,20 @@ class Flipped:
         return errno_name(-self.returned)
 
 
-def prove(stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard]) -> Iterator[Flipped]:
+def prove(
+    stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard], *, of_step: bool = True
+) -> Iterator[Flipped]:
     """Flip one guard after another until the call succeeds with one flipped.
 
     A call that was refused again has left the kernel as it was, so the next guard is flipped in the same
     machine, where the call is made once more. What ends in any other way there than with the same error, at
-    the same values, is made again in a machine of its own, and that is what counts. Raises `ToolFailed` when
-    QEMU does.
+    the same values, is made again in a machine of its own, and that is what counts: a flip may leave a lock
+    held, at which the next call waits for ever. `of_step`: the call is one of a probe's step, whose end is
+    of interest too. Raises `ToolFailed` when QEMU does.
     """
     waiting = list(guards)
     while waiting:
-        for flipped in _in_one_machine(stage, recorded, run, waiting):
+        for flipped in _in_one_machine(stage, recorded, run, waiting, of_step=of_step):
             waiting.pop(0)
             yield flipped
             if flipped.is_cause:
@@ -71,7 +78,7 @@ def prove(stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard
 
 
 def _in_one_machine(
-    stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard]
+    stage: Stage, recorded: RecordedCall, run: Run, guards: Iterable[Guard], *, of_step: bool
 ) -> Iterator[Flipped]:
     """The first guard, and those behind it for as long as the call is refused as before."""
     with guest(stage, most_written=_MOST_WRITTEN) as machine:
@@ -86,14 +93,22 @@ def _in_one_machine(
                         return
                 else:
                     machine.debugger.put_back(entry)
-                flipped = _flip(machine, entry, recorded, run, guard, again=not is_first)
+                machine.debugger.patience = _patience(stage, recorded, again=not is_first)
+                flipped = _flip(machine, entry, recorded, run, guard, again=not is_first, of_step=of_step)
             except TimeoutError:
-                flipped = Flipped(guard, None, f"the kernel did not go on within {stage.timeout:g} s", None)
+                seconds = machine.debugger.patience or stage.timeout
+                flipped = Flipped(guard, None, f"the kernel did not go on within {seconds:.2g} s", None)
             refused = flipped.returned == recorded.returned
             if is_first or refused:
                 yield flipped
             if not refused:
                 return
+
+
+def _patience(stage: Stage, recorded: RecordedCall, *, again: bool) -> float:
+    """Wall seconds from one stop to the next of a call with a branch the other way."""
+    least, slower = (_LEAST_AGAIN, _SLOWER_AGAIN) if again else (_LEAST, _SLOWER)
+    return min(stage.timeout, max(least, slower * recorded.seconds))
 
 
 def _entry(machine: Guest, recorded: RecordedCall) -> Registers | None:
@@ -107,7 +122,14 @@ def _entry(machine: Guest, recorded: RecordedCall) -> Registers | None:
 
 
 def _flip(
-    machine: Guest, entry: Registers, recorded: RecordedCall, run: Run, guard: Guard, *, again: bool
+    machine: Guest,
+    entry: Registers,
+    recorded: RecordedCall,
+    run: Run,
+    guard: Guard,
+    *,
+    again: bool,
+    of_step: bool,
 ) -> Flipped:
     """The call that begins at `entry`, with the guard the other way.
 
@@ -122,8 +144,8 @@ def _flip(
         return Flipped(guard, None, "the call did not return: the kernel did not survive it", None)
     returned = signed_result(now.x[0])
     # Only what a success leads to is of interest: the rest of a run takes as long as what was before.
-    succeeds = returned >= 0 and not again
-    tests = parse(machine.run_out(_REST), machine.mark).tests if succeeds else ()
+    judged = of_step and returned >= 0 and not again
+    tests = parse(machine.run_out(_REST), machine.mark).tests if judged else ()
     return Flipped(guard, returned, "", tests[0] if tests else None)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class RecordedCall:
     """Which call of this handler it was in the run, from 1."""
     console: bytes
     """What the guest had printed by then."""
+    seconds: float
+    """Wall seconds from the call to its return while it was recorded, which is slower than it is else."""
 
 
 @frozen
@@ -129,11 +132,13 @@ def _failing(recorder: _Recorder, away: Away | None, handler: int, errno: int) -
     number = 0
     for number, entry in enumerate(machine.calls(handler, _MOST_CALLS), 1):
         recorder.begin()
+        began = time.monotonic()
         now = machine.finish(entry, away)
         if now is None:
             if log.stat().st_size >= MOST_LOG:
                 raise ToolFailed("qemu-system-aarch64", f"one call filled {MOST_LOG >> 20} MiB of log")
             return NotRecorded(number, unfinished=True)
+        seconds = time.monotonic() - began
         recorder.pause()
         returned = signed_result(now.x[0])
         if returned == -errno:
@@ -141,7 +146,7 @@ def _failing(recorder: _Recorder, away: Away | None, handler: int, errno: int) -
             code, console = _code(machine, recorded), bytes(machine.console)
             if not _ends_with_return(recorded, code):
                 raise _cut_short(log)
-            return RecordedCall(handler, recorded, code, returned, number, console)
+            return RecordedCall(handler, recorded, code, returned, number, console, seconds)
     return NotRecorded(number)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
@@ -162,11 +162,9 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
     proof = None
     if request.prove:
         tried = _first(guards) if origin.is_known else []
+        flips = prove(stage, recorded, run, tried, of_step=request.step is not None)
         with progress.step("flip the branches that led to the error"):
-            proof = tuple(
-                Tried(_guard(places, flipped.guard), flipped)
-                for flipped in prove(stage, recorded, run, tried)
-            )
+            proof = tuple(_flipped(flips, tried, places, progress))
     made = places.of(origin.index) if origin.is_known else None
     decided = None if guard is None else _guard(places, guard)
     chain = _chain(places, run, origin)
@@ -192,6 +190,19 @@ def trace(kernel: Kernel, request: Request, progress: Progress) -> ErrnoTrace:
         lines={} if debug is None else lines_of(named, places, debug, request.source, progress.note),
         definitions=_definitions(request, test.errno or "", named[: 2 if decided is not None else 1]),
     )
+
+
+def _flipped(
+    flips: Iterator[Flipped], guards: Sequence[Guard], places: Places, progress: Progress
+) -> Iterator[Tried]:
+    """What came of each guard, up to the one with which the call succeeds."""
+    for number, guard in enumerate(guards, 1):
+        with progress.step(f"branch {number} of at most {len(guards)}: {places.of(guard.index)}"):
+            flipped = next(flips, None)
+        if flipped is not None:
+            yield Tried(_guard(places, flipped.guard), flipped)
+        if flipped is None or flipped.is_cause:
+            return
 
 
 def _definitions(request: Request, errno_name: str, places: Sequence[Place]) -> Mapping[str, Definition]:
