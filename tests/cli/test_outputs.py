@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from command_kit import in_process
 
 from bootwright.cli.image import compose, swap
 from bootwright.foundation import atomic
@@ -141,3 +142,29 @@ def test_an_image_that_exists_is_not_replaced_unasked(
     atomic.check_new(image, force=True)
     with pytest.raises(Refused):
         atomic.check_new(Path("/dev/null"), force=True)
+
+
+@pytest.mark.parametrize("arguments", [("boards", "list"), ("--help",), ("boards", "list", "no-such-option")])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_has_gone_is_no_verdict(arguments: tuple[str, ...], stream: str) -> None:
+    """Exit status 1, which click makes of it, would say that something fails; 2 that the input is bad."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: writing}
+    done = subprocess.run([sys.executable, "-m", "bootwright", *arguments], check=False, **streams)  # type: ignore[call-overload]
+    os.close(writing)
+    prints_there = (stream == "stderr") == (len(arguments) == 3)
+    assert done.returncode == (141 if prints_there else 2 if len(arguments) == 3 else 0)
+    assert not (done.stderr if stream == "stdout" and prints_there else b"")
+
+
+def test_a_pipe_of_another_program_is_not_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("bootwright.api.list_boards", broken)
+    done = in_process("boards", "list")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "bootwright: a program that was run failed: it ended before it had read everything\n",
+    )

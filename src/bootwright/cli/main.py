@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import select
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
 from bootwright import __version__
 from bootwright.cli._parts.lazy import Folder
-from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError
+from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError, ToolFailed
 
 _HELP = """Will this image boot on this board, will its devices come up, and if not, what is to blame?
 
@@ -31,7 +35,56 @@ Start with what you have:
 
 _LEAST_COLUMNS = 40
 
-main = Folder(
+_READER_GONE = 128 + signal.SIGPIPE
+"""As a shell tells of a program that the signal ended: no verdict, and no bad input either."""
+
+
+class _ReaderGone(Exception):
+    """Nobody reads what is printed any more, as behind `| head`.
+
+    click makes exit status 1 of such an `OSError`, which would be a verdict.
+    """
+
+
+class _Root(Folder):
+    """The command itself."""
+
+    def make_context(self, *given: Any, **settings: Any) -> click.Context:  # noqa: ANN401 - as click's own
+        """As click does; here --help is printed."""
+        with _reader_watched():
+            return super().make_context(*given, **settings)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does."""
+        with _reader_watched():
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _reader_watched() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        if _unread():
+            raise _ReaderGone from error
+        raise ToolFailed("a program that was run", "it ended before it had read everything") from error
+
+
+def _unread() -> list[TextIO]:
+    """Of stdout and stderr those whose reader has gone."""
+    return [stream for stream in (sys.stdout, sys.stderr) if _is_unread(stream)]
+
+
+def _is_unread(stream: TextIO) -> bool:
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)
+    except (OSError, ValueError):  # a test's, which is no file
+        return False
+    return bool(poll.poll(0))
+
+
+main = _Root(
     "bootwright.cli",
     Path(__file__).parent,
     name="bootwright",
@@ -56,15 +109,20 @@ def run() -> None:
 def invoke() -> NoReturn:
     """Run the command of `sys.argv`: every known error becomes one line and a hint, and exit status 2."""
     try:
+        _invoke()
+    except (_ReaderGone, BrokenPipeError):
+        for stream in _unread():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        sys.exit(_READER_GONE)
+
+
+def _invoke() -> NoReturn:
+    try:
         status = main.main(standalone_mode=False)
     except BootwrightError as error:
         _say(f"bootwright: {error.message}")
         if error.hint:
             _say(f"  hint: {error.hint}")
-        sys.exit(EXIT_BAD_INPUT)
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`| head`); there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_BAD_INPUT)
     except OSError as error:
         # The layers below explain what they expect to go wrong; this is the disk or the system itself.
