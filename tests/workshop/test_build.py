@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
 import shutil
 import signal
@@ -329,6 +330,19 @@ class TestSources:
             tar.add(tree, "linux-6.12.1")
         packed = api.build_kernel(tarball)
         assert sha256(packed.kernel.image) == sha256(api.build_kernel(tree).kernel.image)
+
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (b"", "found an empty file"),
+            (bytes(10240), "found an archive without a file"),  # as tar(1) writes of nothing
+            (lzma.compress(b""), "found an archive without a file"),
+        ],
+    )
+    def test_tarballs_of_nothing(self, tmp_path: Path, data: bytes, expected: str) -> None:
+        (tmp_path / "linux.tar.xz").write_bytes(data)
+        with pytest.raises(Malformed, match=expected):
+            api.build_kernel(tmp_path / "linux.tar.xz")
 
     def test_tarballs_that_leave_their_folder(self, tmp_path: Path) -> None:
         for name, target in (("linux/fs", "/etc"), ("linux/fs", "../../.."), ("linux/../../x", None)):

@@ -10,7 +10,7 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, Stream, compression_of
 from bootwright.formats.sources.url import fetch_url
 from bootwright.foundation.cache import KERNEL_TREES
-from bootwright.foundation.errors import Missing, Refused, ToolFailed
+from bootwright.foundation.errors import Malformed, Missing, Refused, ToolFailed
 from bootwright.foundation.progress import Progress
 from bootwright.workshop.repository import Repository, open_repository
 from bootwright.workshop.trees import packages
@@ -100,6 +100,9 @@ def _tarball(path: Path, where: str, progress: Progress) -> KernelTree:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Missing(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    if not path.stat().st_size:
+        hint = "if it was fetched, that broke off: fetch it again"
+        raise Malformed(where, 0, "a tarball of a kernel's source", "an empty file", hint=hint)
 
     def fill(work: Path) -> None:
         source = FileBytes(path)

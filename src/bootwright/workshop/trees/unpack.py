@@ -50,6 +50,8 @@ def unpack_tree(stream: Stream, where: str, target: Path, progress: Progress) ->
                 links.add(name)
         except OSError as error:
             raise atomic.explained(error, path) from error
+    if not count:
+        raise Malformed(where, None, "a tarball of a kernel's source", "an archive without a file")
 
 
 def _write(content: Limited, path: Path, *, executable: bool) -> None:
