@@ -178,6 +178,19 @@ def test_what_cannot_be_booted_is_said_at_once(campaign: Path, tmp_path: Path) -
         assert not (tmp_path / "other").exists()
 
 
+def test_what_is_no_log_or_no_cell_is_named(campaign: Path) -> None:
+    for place in (("--board", "raspberrypi-5"), (CELL, "--run", str(campaign))):
+        done = in_process("observe", *place, "--log", "/bin/ls")
+        assert done.returncode == 2
+        assert "/bin/ls is an ELF program, not a log" in done.stderr
+    for words in (("observe", "some-cell", "--outcome", "ethernet=works"), ("bench", "run", "some-cell")):
+        more = ("--env", "bench.yaml") if words[0] == "bench" else ()
+        done = in_process(*words, *more, "--run", str(campaign))
+        assert done.returncode == 2
+        assert CELL in done.stderr
+        assert "`bootwright status` names those that wait" in done.stderr
+
+
 def test_what_is_told_against_the_log_is_said(campaign: Path) -> None:
     done = observe(campaign, console(), "--outcome", "ethernet=fails")
     assert "ethernet is told as fails, which is kept; what was seen works" in done.stdout

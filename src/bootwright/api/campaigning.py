@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from attrs import field, frozen
 if TYPE_CHECKING:
     from bootwright.api.cards.observing import ObservedCard
     from bootwright.diagnose.model import Boot
-    from bootwright.foundation.errors import Missing
+    from bootwright.foundation.errors import Missing, Refused
     from bootwright.foundation.verdict import Verdict
     from bootwright.investigate.campaign.model import Campaign
     from bootwright.investigate.campaign.told import Told
@@ -128,7 +128,6 @@ def campaign_cell(folder: Path, cell: str) -> CampaignCell:
 
     An emulated one is `EXPERIMENT/KERNEL`, whether it was booted here or not.
     """
-    from bootwright.foundation.choices import no_such
     from bootwright.investigate.campaign.model import read_status
     from bootwright.investigate.campaign.walk import CARDS
     from bootwright.investigate.plans.plan_file import load_plan
@@ -142,7 +141,7 @@ def campaign_cell(folder: Path, cell: str) -> CampaignCell:
         experiment, kernel = emulated
         return CampaignCell(plan, dict(experiment.set), "", (), experiment, kernel)
     if cell not in names:
-        raise no_such(f"campaign {campaign.plan} has no cell {cell!r}", cell, names, kind="its cells")
+        raise no_cell(campaign, cell, sorted(names))
     row = rows.get(cell)
     factors = campaign.names.get(cell) or (row.factors if row is not None else {})
     card = folder / CARDS / f"{cell}.raw"
@@ -150,6 +149,18 @@ def campaign_cell(folder: Path, cell: str) -> CampaignCell:
     commands = tuple(row.commands) if row is not None else ()
     others = {name: row.factors for name, row in rows.items()} | campaign.names
     return CampaignCell(plan, dict(factors), image, commands, others=others)
+
+
+def no_cell(campaign: Campaign, name: str, known: Iterable[str]) -> Refused:
+    """The error for a cell that a campaign does not have: the nearest, and where else it can be told."""
+    from bootwright.foundation.choices import hint_for
+    from bootwright.foundation.errors import Refused
+
+    return Refused(
+        f"campaign {campaign.plan} has no cell {name!r}",
+        hint=f"{hint_for(name, known, kind='cells').rstrip('?')}; `bootwright status` names those that wait, "
+        "and what else was booted can be told by `bootwright investigate --observations FILE`",
+    )
 
 
 def no_image(name: str, shown: CampaignCell) -> Missing:

@@ -223,14 +223,13 @@ def _wanted(campaign: Campaign, names: Sequence[str], folder: Path) -> dict[str,
 
     Raises `Missing` for a cell that was named and has no image.
     """
-    from bootwright.api.campaigning import campaign_cell, no_image
-    from bootwright.foundation.choices import no_such
+    from bootwright.api.campaigning import campaign_cell, no_cell, no_image
     from bootwright.foundation.errors import Refused
 
     known = {**campaign.names, **{row.name: row.factors for row in campaign.cells}}
     for name in names:
         if name not in known:
-            raise no_such(f"campaign {campaign.plan} has no cell {name!r}", name, known, kind="its cells")
+            raise no_cell(campaign, name, known)
     chosen = list(names) or [row.name for row in campaign.cells if row.image]
     if not chosen:
         raise Refused(

@@ -165,7 +165,7 @@ def told_contents(
     from bootwright.prepare.seen.photo_text import photo_text
 
     photos = [photo_text(_bytes_of(path), str(path)) for path in paths(texts_of_photos)]
-    contents = [*(_bytes_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
+    contents = [*(_log_of(path) for path in paths(logs)), *(photo.data for photo in photos)]
     return contents, tuple(dict.fromkeys(word for photo in photos for word in photo.changed))
 
 
@@ -196,6 +196,17 @@ def _system_in(diagnosis: Diagnosis | None) -> str:
         return ""
     areas = {finding.area for finding in boot.findings}
     return next((name for name in PREPARATIONS.names() if name in areas or boot.fact(name) is not None), "")
+
+
+def _log_of(path: Path) -> bytes:
+    """A log's bytes as `_bytes_of`; raises `Refused`, by the file's name, for what is no log."""
+    import io
+
+    from bootwright.diagnose.incoming import log_text
+
+    data = _bytes_of(path)
+    log_text(io.BytesIO(data).read, str(path))
+    return data
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -32,23 +32,34 @@ Examples:
 """
 
 
+def _begin_line() -> None:
+    """Over what progress shows in place, which what is said would be glued to."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()
+
+
 class Terminal:
     """The person at the terminal; all is said on stderr, so that stdout is for the result."""
 
     def tell(self, text: str) -> None:
         """A line."""
+        _begin_line()
         click.echo(text, err=True)
 
     def wait(self, text: str) -> None:
         """Until Enter is pressed."""
+        _begin_line()
         click.prompt(f"{text}, then press Enter", default="", show_default=False, prompt_suffix=" ", err=True)
 
     def choose(self, question: str, choices: tuple[str, ...]) -> str:
         """Asked again until it is one of them."""
+        _begin_line()
         return str(click.prompt(question, type=click.Choice(choices), err=True))
 
     def ask(self, question: str) -> str:
         """May be empty."""
+        _begin_line()
         return str(click.prompt(question, default="", show_default=False, err=True)).strip()
 
 
