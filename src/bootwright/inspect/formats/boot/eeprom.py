@@ -35,7 +35,7 @@ FORMAT = Format(
     name="eeprom",
     title="Raspberry Pi boot EEPROM",
     documentation="raspberrypi/rpi-eeprom, rpi-eeprom-config (2026-08)",
-    limits="lines of bootconf.txt under a filter are not applied; what a board prints of it is looked for only "
+    limits="lines of bootconf.txt under a filter are not applied; what a board prints is looked for only "
     "in a file that is given by itself",
     describe=eeprom,
     matches=is_eeprom,
