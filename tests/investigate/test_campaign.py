@@ -166,10 +166,36 @@ def test_story_only_revision_1_1_fails(story: Story) -> None:
     holds = [point["id"] for point in document["points"] if point["holds"]]
     assert "use-it" not in holds
     assert "look-deeper" in holds
+    assert "contribute" not in holds, "MS_BIND mends the mounts, and those work"
+    assert "3 were seen to fail" in kernel(document, "rpi5-rev-1.1")
+    assert "predicted to fail" in kernel(document, "rpi5-rev-1.1")
+    assert states(document)["1"] == "refuted"
     by_id = {task["id"]: task for task in document["tasks"]}
     assert by_id["3"]["says"].startswith("it differs")
     assert by_id["4"]["state"] == "done"
     assert [step["status"] for step in by_id["4"]["steps"]] == [0, 0]
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_what_is_still_to_tell_of_a_cell_is_asked_until_it_was_told(story: Story, tmp_path: Path) -> None:
+    document = story(("1.0 6.18.15", ("--lights", "on", "--address", "192.168.1.44")))
+    first = document["cells"][0]
+    assert first["name"] == "rpi5-rev-1.0_4K_6.18.15_mainline_kernel"
+    assert first["how"].startswith("still to tell: Talos mounts its files over /etc")
+    assert "Ethernet" not in first["how"]
+    assert "not yet all of it on a board" in kernel(document, "rpi5-rev-1.0")
+    assert "rpi5-rev-1.0: works (in part on a board)" in reported(tmp_path).replace("\\", "")
+    asked = in_process(
+        "observe", first["name"], "--run", str(tmp_path / "run"), "--outcome", "ethernet=works"
+    )
+    assert "still to tell: Talos mounts its files over /etc" in asked.stdout
+    assert "machine is running and ready" in asked.stdout.replace("\n    ", " ")
+    rest = in_process(
+        "observe", first["name"], "--run", str(tmp_path / "run"), "--outcome", "talos-mounts=works"
+    )
+    assert "still to tell" not in rest.stdout
+    assert "seen to work on a board" in kernel(story(), "rpi5-rev-1.0")
 
 
 @pytest.mark.boot

@@ -212,7 +212,8 @@ def observe_cell(
     from bootwright.foundation.errors import Refused
     from bootwright.foundation.processes.work_folder import temporary_folder
     from bootwright.foundation.verdict import Verdict
-    from bootwright.investigate.campaign.told import is_told, keep_told, make_told
+    from bootwright.investigate.campaign.told import is_told, keep_told, make_told, read_told
+    from bootwright.investigate.plans.ways import still_to_tell
     from bootwright.lab.jobs.results import read_results
 
     folder = campaign_folder(run)
@@ -276,7 +277,17 @@ def observe_cell(
         minutes=minutes,
     )
     new = keep_told(folder, answer, contents) if keep else not is_told(folder, answer)
-    return ToldCell(folder, answer, new, seen, is_kept=keep)
+    values = {name: (level,) for name, level in shown.factors.items()}
+    known = {
+        outcome
+        for other in (answer, *read_told(folder))
+        for outcome, verdict in other.outcomes.items()
+        if other.cell == cell and verdict is not Verdict.UNKNOWN
+    }
+    is_over = Verdict.FAILS in verdicts.values()
+    missing = [goal for goal in plan.goals if goal not in known and not is_over]
+    still = still_to_tell(plan, values, missing)
+    return ToldCell(folder, answer, new, seen, is_kept=keep, still=tuple(still))
 
 
 def _looked(
@@ -351,6 +362,8 @@ class ToldCell:
     """Further cells that one boot of an emulated one tells of, with other levels of the plan's factors."""
     is_kept: bool = True
     """False where it was only asked what it means."""
+    still: tuple[str, ...] = ()
+    """What nobody has told yet of the cell's goals, and how it is seen."""
 
     @property
     def stopped_by(self) -> str:

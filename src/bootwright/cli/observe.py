@@ -179,6 +179,11 @@ def _show_told(answer: ToldCell, *, as_json: bool) -> None:
 
     next_step = answer.seen.observed.seen.next if answer.seen else ""
     for line in told_lines(
-        answer.told, next_step, is_new=answer.is_new, is_kept=answer.is_kept, stopped_by=answer.stopped_by
+        answer.told,
+        next_step,
+        is_new=answer.is_new,
+        is_kept=answer.is_kept,
+        stopped_by=answer.stopped_by,
+        still=answer.still,
     ):
         click.echo(printable(line))

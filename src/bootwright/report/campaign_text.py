@@ -79,11 +79,17 @@ def in_short(campaign: Campaign, run: str = "") -> Iterator[str]:
 
 
 def told_lines(
-    answer: Told, next_step: str, *, is_new: bool, is_kept: bool = True, stopped_by: str = ""
+    answer: Told,
+    next_step: str,
+    *,
+    is_new: bool,
+    is_kept: bool = True,
+    stopped_by: str = "",
+    still: Sequence[str] = (),
 ) -> Iterator[str]:
     """What `bootwright observe CELL` says; with `is_kept` false it was only asked what it means.
 
-    `stopped_by` is what ended the boot before it showed any outcome.
+    `stopped_by` is what ended the boot before it showed any outcome; `still` what nobody has told yet.
     """
     kept = "kept" if is_kept else "not kept"
     kept = kept if is_new else "the same was told before; nothing is counted twice"
@@ -95,6 +101,8 @@ def told_lines(
         yield from _wrapped(clean(text), "  ")
     if next_step:
         yield from _wrapped(f"next: {clean(next_step)}", "  ")
+    for text in still:
+        yield from _wrapped(f"still to tell: {clean(text)}", "  ")
     if is_kept:
         yield "  bootwright investigate weighs it with everything else"
     else:

@@ -159,7 +159,9 @@ def command(
     if booted.told is not None:
         answer = booted.told
         following = answer.seen.observed.seen.next if answer.seen else ""
-        shown += told_lines(answer.told, following, is_new=answer.is_new, stopped_by=answer.stopped_by)
+        shown += told_lines(
+            answer.told, following, is_new=answer.is_new, stopped_by=answer.stopped_by, still=answer.still
+        )
     if booted.not_told:
         shown.append(f"  not told to the campaign: {booted.not_told}")
     for line in shown:

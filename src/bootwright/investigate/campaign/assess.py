@@ -36,6 +36,12 @@ _PEOPLE: Mapping[Need, str] = {
     "network": "a network",
     "emulator": "an emulator",
 }
+_KNOWN_TO_WORK = {
+    "bench": "seen to work on a board",
+    "emulated": "seen to work under emulation, not yet all of it on a board",
+    "predicted": "predicted to work",
+    "reported": "reported to work",
+}
 ORDER = ("P0", "P1", "P2", "P3")
 
 
@@ -179,7 +185,7 @@ class Assessor:
     ) -> bool:
         wanted = Verdict(when.its)
         if when.task:
-            return held[when.task].verdict is wanted
+            return held[when.task].verdict is wanted and self._helps(when, decision)
         tasks = [task for task in self._plan.task if task.priority == when.priority]
         answered = all(self._answered(answer) for answer in decision.answers)
         if wanted is Verdict.WORKS:
@@ -187,6 +193,18 @@ class Assessor:
         if when.priority not in opened or answered:
             return False
         return all(states[task.id].is_end for task in tasks)
+
+    def _helps(self, when: When, decision: Decision) -> bool:
+        """Whether a success is one for what still fails: of a fix, the goal that it mends has to be open."""
+        (task,) = (task for task in self._plan.task if task.id == when.task)
+        outcomes = [
+            self._plan.outcome[criterion.outcome] for criterion in task.criterion if criterion.outcome
+        ]
+        mended = {outcome.mends for outcome in outcomes if outcome.mends}
+        still_open = {
+            goal for answer in decision.answers if not self._answered(answer) for goal in answer.open_goals
+        }
+        return when.its != "works" or not mended or bool(mended & still_open)
 
     def _answered(self, answer: Answer) -> bool:
         """Whether something is known to work for a given value: on a board, unless none is to be had."""
@@ -281,8 +299,17 @@ def _first_about(plan: Plan, answer: Told) -> Task | None:
 
 
 def _without(held: Held, closed: set[str]) -> Held:
-    """The same, without the given values that need no board any more."""
-    return evolve(held, open_given=tuple(given for given in held.open_given if text(given) not in closed))
+    """The same, without the given values that need no board any more.
+
+    Where all the others were seen on a board, that is what is known of it.
+    """
+    held = evolve(held, open_given=tuple(given for given in held.open_given if text(given) not in closed))
+    seen = [verdict for _, verdict, source in held.rows if source is Source.BENCH]
+    left = [given for given, _, source in held.rows if source is not Source.BENCH]
+    if not seen or held.source is Source.BENCH or any(text(given) not in closed for given in left):
+        return held
+    verdict = Verdict.WORKS if Verdict.WORKS in seen else Verdict.FAILS
+    return evolve(held, verdict=verdict, source=Source.BENCH)
 
 
 def _condition(when: When) -> str:
@@ -300,9 +327,7 @@ def _in_words(plan: Plan, decision: Decision, taken: Sequence[DecisionPoint]) ->
                 for name, level in answer.best.factors.items()
                 if name not in answer.given
             )
-            seen = {"bench": "seen to work on a board"}.get(
-                answer.best.source, f"{answer.best.source} to work"
-            )
+            seen = _KNOWN_TO_WORK[answer.best.source]
             words.append(f"{of}use {levels}{release}; {seen}")
         elif answer.exhausted:
             other = " or ".join(named(given) for given in answer.instead)

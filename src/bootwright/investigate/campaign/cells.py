@@ -21,7 +21,7 @@ from bootwright.investigate.plans.given import Given, text
 from bootwright.investigate.plans.plan import Plan, covers
 from bootwright.investigate.plans.runs import at_hand
 from bootwright.investigate.plans.tasks import Task
-from bootwright.investigate.plans.ways import experiment_of, filled, hours_of, made
+from bootwright.investigate.plans.ways import experiment_of, filled, hours_of, made, still_to_tell
 from bootwright.investigate.running.investigation import Investigation
 
 _ODD = re.compile(r"[^A-Za-z0-9.+-]+")
@@ -166,12 +166,20 @@ def _row(situation: Situation, name: str, wanted: _Wanted, means: Means) -> Cell
         tasks=list(wanted.tasks),
         why=wanted.why,
         expects={goal: _expected(investigation, goal, wanted.values) for goal in investigation.goals},
-        how=experiment.how if experiment else "",
+        how=_how(situation, name, wanted.values, experiment.how if experiment else ""),
         image="",
         lacks=lacks,
         commands=commands,
         told=counts_of(situation.told).get(name, {}),
     )
+
+
+def _how(situation: Situation, name: str, values: Values, how: str) -> str:
+    """What to do and to look at; what is still to be told, where somebody told a part."""
+    told_outcomes = {key.split()[0] for key in counts_of(situation.told).get(name, {})}
+    missing = [goal for goal in situation.investigation.goals if goal not in told_outcomes]
+    still = still_to_tell(situation.plan, values, missing) if told_outcomes else []
+    return f"still to tell: {'; '.join(still)}" if still else how
 
 
 def _expected(investigation: Investigation, goal: str, values: Values) -> str:

@@ -29,6 +29,8 @@ class Held:
     says: str = ""
     open_given: tuple[Given, ...] = ()
     """The given values for which it is not known by a board."""
+    rows: tuple[tuple[Given, Verdict, Source | None], ...] = ()
+    """What is known for each given value, where that is what is asked."""
 
 
 def judge_task(
@@ -46,6 +48,7 @@ def judge_task(
         min(sources, default=None),
         "; ".join(dict.fromkeys(judged.says for judged in held if judged.says)),
         tuple(values.values()),
+        held[0].rows if len(held) == 1 else (),
     )
 
 
@@ -117,6 +120,7 @@ def _works(investigation: Investigation, criterion: Criterion, *, board: bool) -
     sources: list[Source] = []
     says: list[str] = []
     open_given: list[Given] = []
+    rows: list[tuple[Given, Verdict, Source | None]] = []
     judgement = investigation.judgements[criterion.outcome]
     # What no cell with a given value speaks of is seen on what stands in for it, once for all of them.
     by_given = [(given, cells_of(investigation, criterion, given)) for given in investigation.given]
@@ -135,6 +139,7 @@ def _works(investigation: Investigation, criterion: Criterion, *, board: bool) -
         else:
             verdict = Verdict.UNKNOWN
         verdicts[text(given)] = verdict
+        rows.append((given, verdict, proved_by))
         sources += [proved_by] if proved_by is not None else []
         if given and (verdict is Verdict.UNKNOWN or (board and proved_by is not Source.BENCH)):
             open_given.append(given)
@@ -149,7 +154,7 @@ def _works(investigation: Investigation, criterion: Criterion, *, board: bool) -
         if distinct == {Verdict.FAILS}
         else Verdict.UNKNOWN
     )
-    return Held(overall, min(sources, default=None), ", ".join(says), tuple(open_given))
+    return Held(overall, min(sources, default=None), ", ".join(says), tuple(open_given), tuple(rows))
 
 
 def _compared(investigation: Investigation, criterion: Criterion) -> Held:

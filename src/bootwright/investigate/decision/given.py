@@ -6,6 +6,7 @@ every cell that could be tried with what is given is known to fail.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from attrs import evolve, frozen
@@ -23,6 +24,17 @@ from bootwright.investigate.plans.given import Given, fits, text
 from bootwright.investigate.plans.ways import hours_of
 from bootwright.investigate.running.investigation import Investigation
 
+_HOW_IT_FAILS = {
+    Source.BENCH: "were seen to fail",
+    Source.EMULATED: "were seen to fail",
+    Source.PREDICTED: "are predicted to fail",
+    Source.REPORTED: "are reported to fail",
+}
+_ONE = {
+    "were seen to fail": "was seen to fail",
+    "are predicted to fail": "is predicted to fail",
+    "are reported to fail": "is reported to fail",
+}
 MOST = 12
 """Configurations that are listed of an answer."""
 
@@ -175,15 +187,16 @@ def _fails(investigation: Investigation, values: Values) -> bool:
     return any(known_in(investigation, goal, values).verdict is Verdict.FAILS for goal in investigation.goals)
 
 
-def _seen_to_fail(investigation: Investigation, values: Values) -> bool:
-    """Whether a goal was seen to fail in just this cell, be it by a prediction or a report."""
+def _how_it_fails(investigation: Investigation, values: Values) -> str:
+    """How it is known that a goal fails in just this cell; empty where only the causes left say it."""
     by = [
-        known.by or known.reported
+        observation.source
         for goal in investigation.goals
         for known in [known_in(investigation, goal, values)]
-        if known.verdict is Verdict.FAILS
+        for observation in [known.by or known.reported]
+        if known.verdict is Verdict.FAILS and observation is not None
     ]
-    return any(observation is not None for observation in by)
+    return _HOW_IT_FAILS[max(by)] if by else ""
 
 
 def _ranked(investigation: Investigation, cells: list[Values]) -> list[Configuration]:
@@ -284,11 +297,20 @@ def _next(
 def _why(investigation: Investigation, given: Given, cells: list[Values], failing: list[Values]) -> str:
     """What is missing, or that everything free was exhausted."""
     if given and cells and len(failing) == len(cells):
-        seen = sum(_seen_to_fail(investigation, values) for values in cells)
-        if seen == len(cells):
-            return f"all {seen} configurations that can be tried were seen to fail"
-        said = f"{seen} of the {len(cells)} configurations that can be tried were seen to fail"
-        return f"{said}, and in the others every cause that is left predicts it"
+        ways = Counter(_how_it_fails(investigation, values) for values in cells)
+        known = [
+            f"{ways[how]} {how if ways[how] > 1 else _ONE.get(how, how)}"
+            for how in dict.fromkeys(_HOW_IT_FAILS.values())
+            if ways[how]
+        ]
+        if len(known) == 1 and not ways[""]:
+            return f"all {len(cells)} configurations that can be tried {known[0].partition(' ')[2]}"
+        if not known:
+            return (
+                f"in all {len(cells)} configurations that can be tried every cause that is left predicts it"
+            )
+        said = f"of the {len(cells)} configurations that can be tried {' and '.join(known)}"
+        return f"{said}, and in the others every cause that is left predicts it" if ways[""] else said
     if waiting := investigation.waiting.get(text(given)):
         return waiting
     if given and not cells:

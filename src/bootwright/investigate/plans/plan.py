@@ -230,6 +230,8 @@ class Experiment:
     """Outcome → goal of the board, for predictions."""
     dearer: list[Dearer] = field(factory=list)
     making: list[Making] = field(factory=list)
+    tell: dict[str, str] = field(factory=dict)
+    """Outcome → how a person sees it, for what nobody has told yet of a cell."""
     how: str = ""
     limit: str = ""
 

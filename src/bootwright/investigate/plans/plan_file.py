@@ -170,7 +170,8 @@ def _outcome_uses(plan: Plan) -> list[tuple[str, str]]:
     for experiment in plan.experiment:
         uses += [(f"experiment {experiment.name}", part.outcome) for part in experiment.yields]
         uses += [
-            (f"experiment {experiment.name}", name) for name in (*experiment.outcomes, *experiment.goals)
+            (f"experiment {experiment.name}", name)
+            for name in (*experiment.outcomes, *experiment.goals, *experiment.tell)
         ]
     uses += [
         (f"outcome {name}", plan_outcome.mends)

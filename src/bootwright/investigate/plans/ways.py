@@ -38,6 +38,19 @@ def experiment_of(plan: Plan | None, values: Values) -> Experiment | None:
     return None
 
 
+def still_to_tell(plan: Plan | None, values: Values, outcomes: Sequence[str]) -> list[str]:
+    """How to see outcomes on a board: `Ethernet comes up: are the lights on?`, those that it can show."""
+    experiment = experiment_of(plan, values)
+    if plan is None or experiment is None:
+        return []
+    return [
+        ": ".join(filter(None, (plan.outcome[name].label or name, experiment.tell.get(name, ""))))
+        + f" (or --outcome {name}=works)"
+        for name in outcomes
+        if name in experiment.outcomes
+    ]
+
+
 def hours_of(
     plan: Plan | None, values: Values, kernels: Sequence[AtHand] = ()
 ) -> tuple[float | None, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from bootwright.investigate.decision.disputes import Disputed
 from bootwright.investigate.decision.given import Answer
 from bootwright.investigate.decision.single_changes import SingleChange
 from bootwright.investigate.plans.given import Given, Silicon, silicon
+from bootwright.investigate.plans.ways import still_to_tell
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.report.story.names import Names, cell_words, value
 from bootwright.report.story.reports import reason
@@ -28,6 +29,7 @@ HOW_KNOWN = {
 HEADLINES = {
     "bench": "Seen to work{} on a board",
     "emulated": "Seen to work{}, not yet run on a board",
+    "in part": "Seen to work{} as far as it was told of a board, the rest still to be seen there",
     "predicted": "Predicted to work{}, not yet run on a board",
     "reported": "Reported to work{}, not looked at here",
 }
@@ -87,6 +89,8 @@ class WhatToDo:
     """What to try on the board, whole; empty where there is nothing."""
     works: tuple[Working, ...]
     """All that is known to work, the best first."""
+    in_part: bool
+    """Some of it was seen on a board, and not all."""
     again: tuple[str, ...]
     """What is to be looked at again, because boards contradict each other about it."""
 
@@ -104,6 +108,10 @@ def what_to_do(investigation: Investigation, decision: Decision, names: Names) -
 def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> WhatToDo:
     best = answer.best if answer.verdict is Verdict.WORKS else None
     step = answer.next
+    on_board = [goal for goal, basis in best.basis.items() if basis.endswith("(bench)")] if best else []
+    missing = [goal for goal in investigation.goals if goal not in on_board]
+    values = {name: (level,) for name, level in best.factors.items()} if best else {}
+    still = still_to_tell(investigation.plan, values, missing) if on_board else []
     part = silicon(investigation.plan, answer.given) if investigation.plan and answer.given else None
     cost = f"About {seconds(step.hours * 3600)}" if step else ""
     if step and step.because:
@@ -116,17 +124,28 @@ def _what_to_do(investigation: Investigation, answer: Answer, names: Names) -> W
         use=_cell(investigation, best.factors, names, without=answer.given) if best else (),
         commands=tuple(_commands(answer, names)),
         ready=_ready_made(investigation, best, answer.given, names) if best and not answer.ways else "",
-        says=HOW_KNOWN[best.source] if best else _says(answer, names),
-        todo=sentence(clean(step.how, 600)) if step else "",
-        cost=sentence(cost),
+        says=(_seen_in_part(on_board, names) if still else HOW_KNOWN[best.source])
+        if best
+        else _says(answer, names),
+        todo=sentence(f"Still to tell: {clean('; '.join(still), 600)}")
+        if still
+        else sentence(clean(step.how, 600))
+        if step
+        else "",
+        cost="" if still else sentence(cost),
         why=tuple(_fails_with(investigation, change, names) for change in answer.changes)
         if best
         else _reasons(investigation, answer),
         history=tuple(_history(known, names) for known in answer.history),
         cell=_cell(investigation, step.factors, names) if step else (),
         works=tuple(_working(investigation, made, names) for made in answer.works),
+        in_part=bool(still),
         again=tuple(_again(investigation, dispute, names) for dispute in answer.disputed),
     )
+
+
+def _seen_in_part(goals: list[str], names: Names) -> str:
+    return f"Seen on a board: {listed([f'“{names.outcome(goal)}”' for goal in goals])}."
 
 
 def _again(investigation: Investigation, dispute: Disputed, names: Names) -> str:
@@ -282,7 +301,8 @@ def _working(investigation: Investigation, made: Configuration, names: Names) ->
 
 def in_short(answer: WhatToDo) -> str:
     """`works (predicted)`, `fails`."""
-    return f"{answer.verdict} ({answer.source})" if answer.source else answer.verdict
+    source = "in part on a board" if answer.in_part else answer.source
+    return f"{answer.verdict} ({source})" if source else answer.verdict
 
 
 def headline(answers: tuple[WhatToDo, ...]) -> str:
@@ -305,10 +325,10 @@ def _by_given(answers: tuple[WhatToDo, ...]) -> str:
     if len(works) == len(answers):
         by_source: dict[str, list[str]] = {}
         for answer in answers:
-            by_source.setdefault(answer.source, []).append(answer.name)
+            by_source.setdefault("in part" if answer.in_part else answer.source, []).append(answer.name)
         if len(by_source) == 1:
             for_all = f" for {'both' if len(works) == 2 else f'all {len(works)}'}" if len(works) > 1 else ""
-            return HEADLINES[answers[0].source].format(for_all)
+            return HEADLINES[next(iter(by_source))].format(for_all)
         heads = [
             HEADLINES[source].format(f" for {_few(by_source[source])}")
             for source in HEADLINES
