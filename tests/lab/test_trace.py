@@ -291,6 +291,11 @@ def test_a_step_that_works() -> None:
         trace_error("debian-6.12.117-4k", step="clone-attached")
 
 
+def test_a_kernel_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(Missing, match="is a folder"):
+        trace_error(tmp_path, step="clone-attached")
+
+
 def test_a_step_that_is_not_there_needs_no_boot(tmp_path: Path) -> None:
     for step, hint in (("clone-atached", "clone-attached"), ("ext4-64K", "add --probe filesystems")):
         with pytest.raises(Refused, match="has no step") as refused:

@@ -118,6 +118,12 @@ def test_debug_files_that_are_none(tree: Path) -> None:
     with pytest.raises(Refused, match=r"is of another build: build id [0-9a-f]{40}, the kernel has 1234"):
         debug_files(program, "1234")
     (tree / "text").write_text("text")
+    with pytest.raises(Malformed, match="at byte 0x0: expected an ELF file, found b'text' at its start"):
+        debug_files(tree / "text", own)
+    (tree / "text").write_bytes(b"")
+    with pytest.raises(Malformed, match="found an empty file"):
+        debug_files(tree / "text", own)
+    (tree / "text").write_bytes(program.read_bytes()[:100])
     with pytest.raises(Malformed, match="expected an ELF file"):
         debug_files(tree / "text", own)
     with pytest.raises(Missing, match="cannot be read"):

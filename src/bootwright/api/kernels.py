@@ -86,9 +86,8 @@ def get_kernel(
     if path.is_file():
         return _given(path, progress)
     if "/" in str(kernel):
-        raise Missing(
-            f"there is no file {kernel}", hint="give an arm64 Image or .deb, an address, or a catalogue name"
-        )
+        lacking = f"{kernel} is a folder" if path.is_dir() else f"there is no file {kernel}"
+        raise Missing(lacking, hint="give an arm64 Image or .deb, an address, or a catalogue name")
     from bootwright.kernels.catalogue import open_library
 
     library = open_library(archive=archive, offline=offline, progress=progress)

@@ -20,6 +20,7 @@ from bootwright.kernels.modules import normalised
 
 _MOST_FILES = 500_000
 _MODULES = (".ko", ".ko.debug")
+_ELF = b"\x7fELF"
 _ENDS = (*_MODULES, ".debug")
 _HINT = "take the debug files that were made with this very kernel"
 
@@ -120,7 +121,12 @@ def elf_build_id(file: BinaryIO, where: str) -> str | None:
     from elftools.elf.sections import NoteSection
     from elftools.elf.segments import NoteSegment
 
+    hint = "give the vmlinux, or the folder, of a debug package"
     try:
+        head = file.read(len(_ELF))
+        if head != _ELF:
+            seen = f"{head!r} at its start" if head else "an empty file"
+            raise Malformed(where, 0, "an ELF file", seen, hint=hint)
         elf = ELFFile(file)
         parts = (
             *elf.iter_segments("PT_NOTE"),
@@ -132,7 +138,6 @@ def elf_build_id(file: BinaryIO, where: str) -> str | None:
                     if note["n_type"] == "NT_GNU_BUILD_ID":
                         return str(note["n_desc"])
     except (ELFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError) as error:
-        hint = "give the vmlinux, or the folder, of a debug package"
         raise Malformed(where, None, "an ELF file", str(error)[:100], hint=hint) from error
     return None
 
