@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
+import board_kit
 import pytest
+import yaml
 from command_kit import in_process
 
 from bootwright.api.bench.of_cell import Said, differences, is_of_release
+from bootwright.api.bench.running import tell_untold
 from bootwright.boards.model import board
 from bootwright.investigate.campaign.told import read_told
 from bootwright.investigate.plans.plan_file import load_plan
@@ -134,6 +138,41 @@ def test_results_of_something_else_are_refused(
     assert done.returncode == (2 if says else 0), done.stderr
     assert says in done.stderr
     assert bool(read_told(campaign)) is not bool(says)
+
+
+@pytest.mark.parametrize(("release", "verdict"), [("6.12.25-v8+", "unknown"), ("6.18.15-talos", "works")])
+def test_a_boot_of_something_else_is_kept_and_not_told(
+    campaign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: str, verdict: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "board").mkdir()
+    (tmp_path / "board" / "console").write_text(console(release))
+    (tmp_path / "card.raw").write_bytes(bytes(4096))
+    with board_kit.board(tmp_path / "board", ["sh", "-c", "cat console; exec sleep 1000"]) as stand_in:
+        port = {"port": os.path.realpath(stand_in / board_kit.TTY), "speed": 115200}
+        drivers = {"SerialDriver": {}, "ExternalPowerDriver": board_kit.power_words(stand_in)}
+        document = {
+            "targets": {"main": {"resources": {"RawSerialPort": port}, "drivers": drivers}},
+            "bootwright": {"main": {"deploy": {"command": ["test", "-f", "{image}"]}, "seconds_off": 0.0}},
+        }
+        environment = tmp_path / "bench.yaml"
+        environment.write_text(yaml.safe_dump(document))
+        words = ["--run", campaign, "--image", tmp_path / "card.raw", "--env", environment, "--until", "link"]
+        command = ["bench", "run", CELL, *map(str, words), "--proves", "ethernet"]
+        done = in_process(*command, "--json")
+        text = in_process(*command).stdout
+    assert done.stdout, done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["verdict"] == verdict
+    if verdict == "works":
+        assert shown["not_told"] is None
+        assert read_told(campaign)
+        return
+    assert f"it is of Linux {release}" in shown["not_told"]
+    assert shown["told"] is None
+    assert text.startswith("unknown: not told to the campaign: console.bin is not of this cell")
+    tell_untold(campaign)  # as the next run does
+    assert not read_told(campaign)
 
 
 def test_a_dry_run_keeps_nothing_and_says_so(campaign: Path) -> None:

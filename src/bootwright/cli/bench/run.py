@@ -162,8 +162,8 @@ def command(
         shown += told_lines(
             answer.told, following, is_new=answer.is_new, stopped_by=answer.stopped_by, still=answer.still
         )
-    if booted.not_told:
-        shown.append(f"  not told to the campaign: {booted.not_told}")
+    if booted.not_told:  # whatever it showed, it was not the cell
+        shown[0] = f"{booted.verdict}: not told to the campaign: {booted.not_told}"
     for line in shown:
         click.echo(printable(line))
     return booted.verdict.exit_status
