@@ -38,6 +38,8 @@ _ROOT_IS_NAMED_AND_THERE: Final = re.compile(r"unknown-block\((?!0,0\)|\d*[a-z])
 """The kernel has a driver for the number that root= gives (init/do_mounts.c, Linux 6.12)."""
 _WAITS: Final = "deferred-"
 """With what the names of signatures begin that tell of devices which wait for a supplier."""
+_FOLLOWS: Final = "dependency-"
+"""The same of units that are given up at once as what they need fails."""
 _ON_THE_WAY: Final = re.compile(
     rb"(?i)\b(?:usb|[exo]hci|dwc|pcie?|mdio|phy|rp1|switch|bus)|(?:usb|pcie?|mdio|phy|hci)\b"
 )
@@ -118,6 +120,8 @@ class _Folding:
         timers = signature.by_timer and self._signatures[effect].by_timer
         later = self._first[cause] > self._first[effect] + _INTERLEAVED
         if self._signatures[effect].report and later and not timers:
+            return False
+        if effect_found.signature.startswith(_FOLLOWS) and self._first[cause] > self._first[effect]:
             return False
         of_disks = signature.area == "storage" and effect_found.area in _OF_DISKS
         # A root is waited for while its disk fails; what a disk did later had no part in an error before.

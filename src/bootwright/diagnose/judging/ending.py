@@ -239,7 +239,7 @@ class Endings:
         for line in reversed(lines[-_BEFORE:]):
             if self._forms.has("waits", line.text):
                 return None
-            if looks_wrong(line.text):
+            if looks_wrong(line.text) or line.text.startswith(b"Unknown command '"):
                 return line
         return None
 
