@@ -95,6 +95,8 @@ KNOWN = {
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
     ("second-console", "loader-loop/same-block"),
     ("kernel-noise", "kernel-report/words-of-a-newer-kernel"),
+    # The lines put in may say that a port has its link (`Port:88 - FCOE LINK UP`).
+    ("kernel-noise", "no-network-device/gallery-no-network-driver"),
     ("healthy-cut", "eeprom-nvme/falls-through"),
     ("healthy-cut", "uboot-fell-back/second-source"),
     ("healthy-cut", "uboot-noise/no-ethernet"),

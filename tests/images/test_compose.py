@@ -290,7 +290,7 @@ def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
     with pytest.raises(Missing) as error:
         compose(find_recipe(str(path)), tmp_path / "out/x.raw")
     assert "initramfs" in error.value.message
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

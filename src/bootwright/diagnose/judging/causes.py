@@ -242,6 +242,7 @@ class _Folding:
                 weights.get(index, ()),
                 self._signatures[index].may_be_meant and severity[index] is Severity.DEGRADING,
                 self._signatures[index].fallback,
+                self._signatures[index].says_no_why,
                 severity[index] is Severity.DEGRADING and not self._crashed(index),
                 # What a program lacks is more often a device's trouble than the other way round.
                 severity[index] is Severity.DEGRADING and self._findings[index].area in _OF_PROGRAMS,
