@@ -94,6 +94,8 @@ KNOWN = {
     ("no-stamps", "thermal-throttled/cpu"),
     ("second-console", "uboot-boot-failed/gallery-uboot-nothing-to-boot"),
     ("second-console", "loader-loop/same-block"),
+    # A line after the last one may be the first program's.
+    ("second-console", "first-program-silent/example"),
     ("kernel-noise", "kernel-report/words-of-a-newer-kernel"),
     # The lines put in may say that a port has its link (`Port:88 - FCOE LINK UP`).
     ("kernel-noise", "no-network-device/gallery-no-network-driver"),
