@@ -96,6 +96,7 @@ KNOWN = {
     ("second-console", "loader-loop/same-block"),
     # A line after the last one may be the first program's.
     ("second-console", "first-program-silent/example"),
+    ("second-console", "first-program-silent/watched"),
     ("kernel-noise", "kernel-report/words-of-a-newer-kernel"),
     # The lines put in may say that a port has its link (`Port:88 - FCOE LINK UP`).
     ("kernel-noise", "no-network-device/gallery-no-network-driver"),
