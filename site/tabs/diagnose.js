@@ -3,13 +3,6 @@ import { element, droppedFiles, pickedFiles, prose, takesDrops } from "../dom.js
 import { Running, shownFailure } from "../running.js";
 
 const SERIOUS = new Set(["fatal", "degrading"]);
-const OUTCOMES = {
-  failed: "the boot failed",
-  degraded: "it runs, and something does not work",
-  "boot-ok": "nothing in it speaks of a failure",
-  unknown: "the log does not show how the boot ends",
-};
-
 export function start(panel, engine) {
   const form = panel.querySelector("form");
   const text = panel.querySelector("textarea");
@@ -51,7 +44,7 @@ function show(result, { diagnosis, logs, left_out: leftOut }, files, running) {
   const logViews = new Map(logs.map((log) => [log.source, logView(log)]));
   const jump = (source, number, from) => logViews.get(source)?.jump(number, from);
   const heading = element("h3", { tabindex: "-1" },
-    element("span", { class: `badge ${diagnosis.outcome}` }, diagnosis.outcome), ` ${OUTCOMES[diagnosis.outcome]}`);
+    element("span", { class: `badge ${diagnosis.outcome}` }, diagnosis.outcome), ` ${diagnosis.says}`);
   const left = element("div", {},
     heading,
     leftOut.map(({ message, hint }) =>
