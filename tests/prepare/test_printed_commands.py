@@ -40,6 +40,8 @@ def carry_out(command: str, standing: dict[str, str]) -> None:
         assert "would have to be fetched" in done.stderr, (command, done.stderr)
         assert "https://factory.talos.dev/image/" in done.stderr
         return
+    if words[0] == "observe":  # the log is of the kernel that the cell names
+        Path(standing["LOG"]).write_text(LOG.replace("6.18.15", words[1].split("_")[2]))
     done = in_process(*words, "--quiet") if words[0] in {"prepare", "flash"} else in_process(*words)
     ends = {0, 3} if words[0] == "observe" else {0}  # a log may show neither
     assert done.returncode in ends, (command, done.stdout, done.stderr)
@@ -71,10 +73,11 @@ def test_every_printed_command_is_carried_out(
     assert [line for line in lines if len(line) > COLUMNS] == []
     without = commands(lines)
     assert any(" IMAGE " in command for command in without)
-    # What no card can be made of is said in the answer itself, and the command that was refused is gone.
+    # What no card can be made of is said at once, and no command is printed for it.
     refused = in_process("investigate", *asked, "--quiet", "--image", "/etc/hosts", "--cards", "1")
-    assert "it was not made: bootwright: /etc/hosts" in " ".join(refused.stdout.split())
-    assert not any("/etc/hosts" in command for command in commands(refused.stdout.splitlines()))
+    assert refused.returncode == 2
+    assert "/etc/hosts" in refused.stderr
+    assert commands(refused.stdout.splitlines()) == []
     # With an image the cards are made, and there is something to flash.
     made = in_process("investigate", *asked, "--quiet", "--image", str(standin), "--cards", "1")
     assert made.returncode == 0, made.stderr

@@ -159,7 +159,12 @@ class Decompressed:
             raise damaged(self._where, self._kind, why) from error
 
 
-_ENDS_TOO_SOON = ("Unexpected end of input", "premature end", "Unfinished stream")
+_ENDS_TOO_SOON = (
+    "Unexpected end of input",
+    "premature end",
+    "Unfinished stream",
+    "decoding could not complete",
+)
 """What xz, zstd and lz4 say of a stream without its end, in the C locale."""
 
 
