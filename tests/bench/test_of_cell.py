@@ -11,6 +11,7 @@ import board_kit
 import pytest
 import yaml
 from command_kit import in_process
+from status_kit import status_of
 
 from bootwright.api.bench.of_cell import Said, differences, is_of_release
 from bootwright.api.bench.running import tell_untold
@@ -21,20 +22,12 @@ from bootwright.investigate.plans.plan_file import load_plan
 LEVELS = {"page_size": "4K", "tree": "mainline", "dtb": "kernel", "talos": "1.12.1"}
 CELL = "rpi5-rev-1.0_4K_6.18.15_mainline_kernel"
 NEWER = "rpi5-rev-1.1_4K_6.18.32_mainline_kernel"
-STATUS = {
-    **dict.fromkeys(("title", "question", "source", "written_at"), "x"),
-    **{key: [] for key in ("decision", "tasks", "points", "cells", "told")},
-    "plan": "talos-rpi5",
-    "plan_from": "talos-rpi5",
-    "verdict": "unknown",
-    "decided": False,
-    "assume_no_board": False,
-    "schema": "bootwright/status/1",
-    "names": {
+STATUS = status_of(
+    {
         CELL: {**LEVELS, "board": "rpi5-rev-1.0", "kernel": "6.18.15"},
         NEWER: {**LEVELS, "board": "rpi5-rev-1.1", "kernel": "6.18.32"},
-    },
-}
+    }
+)
 MODEL = "Raspberry Pi 5 Model B Rev 1.0"
 
 

@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from image_kit import kernel_image
 from isolate_kit import make_image
+from status_kit import status_of
 
 from bootwright import api
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
@@ -55,17 +56,7 @@ KERNEL = kernel_image()
 URL = "https://files.example.org/1"
 FACTORS = {"kernel": "6.18.15", "page_size": "4K", "tree": "mainline", "dtb": "kernel", "talos": "1.12.1"}
 BOARD_CELL = "rpi5-rev-1.1_4K_6.18.15_mainline_kernel"
-STATUS = {
-    **dict.fromkeys(("title", "question", "source", "written_at"), "x"),
-    **{key: [] for key in ("decision", "tasks", "points", "cells", "told")},
-    "plan": "talos-rpi5",
-    "plan_from": "talos-rpi5",
-    "verdict": "unknown",
-    "decided": False,
-    "assume_no_board": False,
-    "schema": "bootwright/status/1",
-    "names": {BOARD_CELL: {**FACTORS, "board": "rpi5-rev-1.1"}},
-}
+STATUS = status_of({BOARD_CELL: {**FACTORS, "board": "rpi5-rev-1.1"}})
 
 
 @pytest.fixture

@@ -52,7 +52,6 @@ _SENTENCES: Final = {
 STAGES = ("firmware", "boot-loader", "kernel", "devices", "root", "init", "services", "ready")
 """In the order a boot goes through them."""
 RANKS = {stage: rank for rank, stage in enumerate(STAGES)}
-_PROGRAMS: Final = RANKS["init"]
 """Stage → index into `STAGES`."""
 
 
@@ -156,10 +155,9 @@ class Boot:
         """The value of a fact in `told`, or None where the log does not have it."""
         return next((value for key, value in self.told if key == name), None)
 
-    @property
-    def reached_kernel(self) -> bool:
-        """Whether a kernel was running."""
-        return RANKS.get(self.stage, -1) >= RANKS["kernel"]
+    def reached(self, stage: str) -> bool:
+        """Whether it got as far as that one of `STAGES`."""
+        return RANKS.get(self.stage, -1) >= RANKS[stage]
 
 
 @frozen
@@ -186,7 +184,7 @@ class Diagnosis:
     @property
     def sentence(self) -> str:
         """The outcome in words; that a machine boots is said only where programs are seen to run."""
-        ran = any(RANKS.get(boot.stage, -1) >= _PROGRAMS for boot in self.boots)
+        ran = any(boot.reached("init") for boot in self.boots)
         if self.outcome is Outcome.DEGRADED and not ran:
             return "something does not work; whether the machine boots is not in the log"
         return _SENTENCES[self.outcome]
@@ -223,7 +221,7 @@ class Diagnosis:
         by_weight = (
             [boot for boot in chosen if boot.outcome is self.outcome is not Outcome.UNKNOWN],
             [boot for boot in chosen if boot.outcome is not Outcome.UNKNOWN],
-            [boot for boot in chosen if boot.reached_kernel],
+            [boot for boot in chosen if boot.reached("kernel")],
             chosen,
         )
         return next((weighty[-1] for weighty in by_weight if weighty), None)

@@ -110,10 +110,8 @@ class DeviceErrors:
     def tell(self, state: BootState) -> None:
         """Let the state know which devices fail."""
         state.tallies.pop(FAILING, None)
-        # What a loader said before is of no driver of the kernel's.
-        begun, _ = state.stage_lines.get("kernel", (0, 0))
         for errors in self._errors.values():
-            if errors.last < begun:
+            if precedes_kernel(state, errors.last):
                 continue
             again = errors.count >= _AGAIN
             silent = self._last_line - errors.last
@@ -274,6 +272,12 @@ def facts_of(
         *((("netdev", netdev.decode()),) if netdev else ()),
         *((("module", owners[0].module),) if owners and owners[0].module else ()),
     )
+
+
+def precedes_kernel(state: BootState, line: int) -> bool:
+    """Whether a line comes before the kernel's start in the log: a loader's, and of no driver's."""
+    begun, _ = state.stage_lines.get("kernel", (0, 0))
+    return line < begun
 
 
 def are_apart(before: Occurrence, after: Occurrence) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of
+from bootwright.diagnose.closer.devices import DEVICE, are_apart, device_of, facts_of, precedes_kernel
 from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
@@ -107,9 +107,8 @@ class DeviceTroubles:
         if not self._stories:
             return
         known = known_shapes(state)
-        begun, _ = state.stage_lines.get("kernel", (0, 0))
         for device, story in self._stories.items():
-            if story.last.line < begun:
+            if precedes_kernel(state, story.last.line):
                 continue
             unknown = [shape for shape in story.times if shape not in known]
             if unknown:

@@ -195,7 +195,7 @@ def _telling(diagnosis: Diagnosis, record: Record | None, differs: Differs) -> B
     its = [
         boot
         for boot in diagnosis.boots
-        if boot.reached_kernel and not any(_of_something_else(boot, record)) and not any(differs(boot))
+        if boot.reached("kernel") and not any(_of_something_else(boot, record)) and not any(differs(boot))
     ]
     return diagnosis.telling(its or None)
 
