@@ -148,7 +148,7 @@ class _Run:
         failing = Verdict.FAILS in watch.outcomes.values()
         if watch.is_decided and not failing and not watch.criteria:
             return "decided"
-        if watch.is_fatal or failing:
+        if watch.is_fatal or (failing and not watch.has_restarted):
             self.fatal_since = now if self.fatal_since is None else self.fatal_since
             if now - self.fatal_since > limits.patience:
                 return "decided" if watch.is_decided else "hopeless"

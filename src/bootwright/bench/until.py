@@ -62,7 +62,10 @@ class Watch:
     outcomes: dict[str, Verdict] = field(factory=dict)
     """Goal → what the log proves by now."""
     is_fatal: bool = False
-    """Whether the last boot has a failure that it has not recovered from."""
+    """Whether there is a failure that the board has not recovered from: of the last boot, or of an earlier one
+    where another had failed before it. A board that has restarted once may come up yet."""
+    has_restarted: bool = False
+    """Whether a boot runs of which nothing is known yet, after the only one that failed."""
     _texts: list[tuple[Criterion, GoalWatch]] = field(factory=list)
     _ends: GoalWatch = field(factory=lambda: GoalWatch(None))
     _diagnoser: Diagnoser = field(factory=lambda: Diagnoser("console", watched=True))
@@ -123,13 +126,21 @@ class Watch:
                     labels.append(stage.label)
         if not diagnosis.boots:
             return labels
-        last = diagnosis.boots[-1]
-        signatures = {finding.signature for finding in last.findings}
-        names = {stage.name for stage in last.stages}
+        signatures = {finding.signature for boot in diagnosis.boots for finding in boot.findings}
+        names = {stage.name for boot in diagnosis.boots for stage in boot.stages}
         for criterion in self.criteria:
             if criterion.signature in signatures or criterion.stage in names:
                 self.reached.setdefault(criterion.text, seconds)
+        # A board that restarts after a failure prints its firmware's lines again: they prove nothing.
+        last = diagnosis.boots[-1]
+        telling = diagnosis.telling() or last
         if self.judge is not None:
-            self.outcomes = dict(self.judge(last))
-        self.is_fatal = any(finding.severity is Severity.FATAL for finding in last.findings)
+            self.outcomes = dict(self.judge(telling))
+        failed = [boot for boot in diagnosis.boots if _is_fatal(boot)]
+        self.is_fatal = last in failed or (len(failed) > 1 and telling in failed)
+        self.has_restarted = telling is not last and len(failed) < 2
         return labels
+
+
+def _is_fatal(boot: Boot) -> bool:
+    return any(finding.severity is Severity.FATAL for finding in boot.findings)
