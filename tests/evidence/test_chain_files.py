@@ -156,7 +156,7 @@ def test_a_file_that_is_no_initramfs_is_said_to_be_that(image: Path, tmp_path: P
     (tmp_path / "given").write_bytes(data)
     with pytest.raises(Refused, match="given is no initramfs: expected ") as caught:
         api.swap_image(image, tmp_path / "new.raw", initramfs=tmp_path / "given")
-    assert caught.value.hint == "write it all the same: --any-result"
+    assert caught.value.hint == "copy or build it again; or write it all the same: --any-result"
     api.swap_image(image, tmp_path / "new.raw", initramfs=tmp_path / "given", any_result=True)
 
 

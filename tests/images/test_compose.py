@@ -293,6 +293,33 @@ def test_nothing_is_left_where_a_part_is_missing(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("broken", ["a text", "random bytes", "cut short"])
+@pytest.mark.parametrize("name", ["initramfs", "dtbs/broadcom/bcm2712-rpi-5-b.dtb"])
+def test_a_part_that_is_not_what_it_is_called_is_refused(
+    kit: Path, tmp_path: Path, name: str, broken: str
+) -> None:
+    path = image_kit.recipe(tmp_path / "kit")
+    part = tmp_path / "kit" / name
+    whole = part.read_bytes()
+    part.write_bytes(
+        {"a text": b"hello\n", "random bytes": bytes(range(200, 256)) * 90, "cut short": whole[:60]}[broken]
+    )
+    with pytest.raises((Refused, Malformed)) as error:
+        compose(find_recipe(str(path)), tmp_path / "x.raw")
+    assert str(part) in str(error.value)
+    assert not (tmp_path / "x.raw").exists()
+    # The same on a base, where parts are exchanged.
+    table = (
+        '[initramfs]\nfrom = "kit/initramfs"\n'
+        if name == "initramfs"
+        else '[dtbs]\nfrom = "kit/dtbs"\nfiles = ["**/*.dtb"]\n'
+    )
+    (tmp_path / "on.toml").write_text(f'title = "x"\nbase = "{kit}"\n{table}')
+    with pytest.raises((Refused, Malformed)):
+        compose(find_recipe(str(tmp_path / "on.toml")), tmp_path / "y.raw")
+    assert not (tmp_path / "y.raw").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [

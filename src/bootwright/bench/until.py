@@ -62,8 +62,8 @@ class Watch:
     outcomes: dict[str, Verdict] = field(factory=dict)
     """Goal → what the log proves by now."""
     is_fatal: bool = False
-    """Whether there is a failure that the board has not recovered from: of the last boot, or of an earlier one
-    where another had failed before it. A board that has restarted once may come up yet."""
+    """Whether there is a failure that the board has not recovered from: of the last boot, or of an earlier
+    one where another had failed before it. A board that has restarted once may come up yet."""
     has_restarted: bool = False
     """Whether a boot runs of which nothing is known yet, after the only one that failed."""
     _texts: list[tuple[Criterion, GoalWatch]] = field(factory=list)

@@ -13,13 +13,11 @@ from bootwright.boards.model import Board, boards
 from bootwright.bootchain.efi.start import UNRECOGNISED
 from bootwright.bootchain.firmware_models import firmware_models, model_of
 from bootwright.bootchain.model import Chain, started
-from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
-from bootwright.formats.kernel.arm64_image import read_kernel_image
-from bootwright.formats.sources.bytesource import FileBytes
-from bootwright.foundation.errors import BootwrightError, Malformed, Refused
+from bootwright.foundation.errors import BootwrightError, Refused
 from bootwright.foundation.verdict import Verdict
 from bootwright.images.change.changes import Changes
 from bootwright.images.opened import OpenImage, open_image
+from bootwright.images.parts.given_files import check_initramfs, check_kernel
 from bootwright.images.verify.loader_files import firmware_files
 from bootwright.images.verify.verify import tree_checks
 from bootwright.images.verify.verify_boot import boot_checks
@@ -36,20 +34,13 @@ def check_given(changes: Changes) -> None:
 
     Raises `Refused` with the reason; what is not there, or is fetched, is looked at by those who take it.
     """
-    if changes.initramfs is not None and changes.initramfs.is_file():
-        source = FileBytes(changes.initramfs)
-        try:
-            InitramfsTree(source.name, read_segments(source))
-        except Malformed as error:
-            raise _refused(f"{changes.initramfs} is no initramfs: {_reason(error)}") from error
-    if changes.kernel is not None and Path(changes.kernel).is_file():
-        source = FileBytes(Path(changes.kernel))
-        try:
-            short = read_kernel_image(source).cut_short
-        except Malformed:
-            return  # a package, or what is refused as no kernel where it is taken apart
-        if short:
-            raise _refused(f"{changes.kernel}: {short}", "copy or build it again")
+    try:
+        if changes.initramfs is not None and changes.initramfs.is_file():
+            check_initramfs(changes.initramfs)
+        if changes.kernel is not None and Path(changes.kernel).is_file():
+            check_kernel(Path(changes.kernel))
+    except Refused as error:
+        raise _refused(error.message, error.hint) from error
 
 
 def check_result(before: Path, after: Path, board: Board | None) -> None:
@@ -146,11 +137,6 @@ def _start(image: OpenImage, board: Board | None) -> Chain | None:
         return next(iter(started(image.chains(board))), None)
     except BootwrightError:
         return None
-
-
-def _reason(error: Malformed) -> str:
-    at = "" if error.offset is None else f" at byte {error.offset:#x}"
-    return f"expected {error.expected}{at}, found {error.found}"
 
 
 def _refused(message: str, remedy: str | None = None) -> Refused:

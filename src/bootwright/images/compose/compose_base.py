@@ -13,6 +13,7 @@ from bootwright.images.change.changes import Changes
 from bootwright.images.change.edits import ArgumentEdit, ConfigEdit
 from bootwright.images.change.swap import swap
 from bootwright.images.manifest_model import ImageManifest, beside
+from bootwright.images.parts.given_files import check_initramfs, check_kernel
 from bootwright.images.parts.parts import Parts
 from bootwright.images.recipes.recipe import Recipe
 from bootwright.kernels.catalogue import Library
@@ -33,7 +34,12 @@ def manifest_on_base(
     """
     parts = Parts(recipe, work / "parts", progress, library=library)
     base = recipe.path(recipe.base or "")
-    made = swap(base, output, _changes(recipe, parts, work / "links"), progress=progress)
+    changes = _changes(recipe, parts, work / "links")
+    if changes.initramfs is not None and changes.initramfs.is_file():
+        check_initramfs(changes.initramfs)
+    if changes.kernel is not None and Path(changes.kernel).is_file():
+        check_kernel(Path(changes.kernel))
+    made = swap(base, output, changes, progress=progress)
     manifest = evolve(made.manifest, recipe={"name": recipe.name, "sha256": recipe_hash})
     atomic.write_text(beside(output), manifest.text())
     for note in made.notes:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation import atomic, tools
@@ -18,6 +19,7 @@ from bootwright.foundation.places import DATA
 from bootwright.foundation.progress import Progress
 from bootwright.images.manifest_model import sha256_of
 from bootwright.images.parts import loaders
+from bootwright.images.parts.given_files import check_initramfs
 from bootwright.images.parts.initramfs_part import os_release, standin_initramfs, with_files
 from bootwright.images.parts.kernel_part import KernelFiles, kernel_files
 from bootwright.images.parts.loaders import MenuEntry
@@ -112,6 +114,7 @@ class Parts:
         part = self._recipe.initramfs
         if part is not None and part.origin != "stand-in":
             given = self._given(self._recipe.path(part.origin), "initramfs")
+            check_initramfs(given.path)
             return self._with_files(given, part.files) if part.files else given
         path = standin_initramfs(self._recipe, self.kernel, self._work_folder("initramfs"), self._progress)
         origin = (
@@ -258,6 +261,9 @@ class Parts:
             trees.update(matching(folder, pattern))
         if not trees:
             raise Missing(f"{folder} has no file that matches {', '.join(part.files)}")
+        for path in trees.values():
+            if path.suffix in {".dtb", ".dtbo"}:
+                read_fdt_file(path)
         if part.apply:
             trees, origin = (
                 self._with_overlays(part, trees),
