@@ -412,7 +412,8 @@ def test_an_xfs_partition_has_a_least_size(tmp_path: Path) -> None:
 
 def test_a_full_partition_is_said_so(tmp_path: Path) -> None:
     path = image_kit.recipe(tmp_path, image_kit.KIT.replace('"64 MiB"', '"8 MiB"'))
-    (tmp_path / "dtbs/broadcom/big.dtb").write_bytes(os.urandom(9 << 20))
+    with image_kit.devicetree(tmp_path / "dtbs/broadcom", "big.dtb", "Big").open("ab") as file:
+        file.write(os.urandom(9 << 20))
     with pytest.raises(Refused, match="no space"):
         compose(find_recipe(str(path)), tmp_path / "x.raw")
 

@@ -142,6 +142,36 @@ def test_a_log_of_another_board_is_refused(esp: Path, tmp_path: Path) -> None:
         api.upgrade_check([esp, log], "debian-6.18.15-4k", board="raspberrypi-5", no_overlay=True)
 
 
+def test_a_log_of_another_revision_is_refused_and_of_none_it_is_taken_from_the_log(
+    esp: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "dmesg"
+    banner = (
+        "[    0.000000] Linux version 6.18.18-talos (x@y) #1\n[    0.000000] Machine model: Raspberry Pi 5 "
+    )
+
+    def steppings(model: str, **asked: str) -> list[str]:
+        log.write_text(f"{banner}{model}\n")
+        files = [esp, log]
+        foretold = api.upgrade_check(
+            files, KERNEL, board="raspberrypi-5", goals="ethernet", no_overlay=True, **asked
+        )
+        assert foretold.checked is not None
+        return [judged.stepping for judged in foretold.checked.judged]
+
+    with pytest.raises(
+        Refused, match=r"is of a Raspberry Pi 5 Model B Rev 1\.1, which is stepping d0, not c0"
+    ):
+        steppings("Model B Rev 1.1", revision="c04170")
+    with pytest.raises(Refused, match="stepping d0, not c0"):
+        steppings("Model B Rev 1.1", stepping="c0")
+    assert steppings("Model B Rev 1.1", revision="e04171") == ["d0"]
+    assert steppings("Model B Rev 1.1") == ["d0"]
+    # A board with 2 GB is of the newer one and Rev 1.0 all the same.
+    assert steppings("Model B Rev 1.0") == ["c0", "d0"]
+    assert steppings("Model B Rev 1.0", revision="c04170") == ["c0"]
+
+
 @given(
     data=st.binary(max_size=300)
     | st.text("Linux version Tag: v1.2\n\0talos.platform=", max_size=90).map(str.encode)

@@ -115,7 +115,8 @@ def upgrade_check(
     any form that `check` takes. What the installer's overlay puts on that partition is taken from the
     installer image, where `to` is one; else `overlay` is a folder with it, and `no_overlay` says that it has
     none; where it is not known the verdict is `unknown`. `os` is the version upgraded to (`talos=1.13.2`),
-    where the image does not say it.
+    where the image does not say it. Without a revision or stepping the board's is taken from the kernel log,
+    where that decides it.
 
     Returns an `UpgradeForetold`: `.verdict`, `.partition`, `.steps`, `.checked`, `.first_broken`,
     `.as_json()`. Raises as `check`, and `Missing` without a copy or a listing of the partition.
@@ -131,10 +132,10 @@ def upgrade_check(
 
     if overlay is not None and no_overlay:
         raise Refused("an overlay, and none", hint="give one of the two")
-    (chosen,), _ = asked_boards((board,), revision=revision, stepping=stepping)
+    (chosen,), of_asked = asked_boards((board,), revision=revision, stepping=stepping)
     operating_system(os)
     read = read_node(paths(node))
-    _of_that_board(read, chosen)
+    of_node = _of_that_board(read, chosen, of_asked)
     with temporary_folder() as folder:
         made, brought = folder / "esp", folder / "overlay"
         made.mkdir()
@@ -152,7 +153,7 @@ def upgrade_check(
             {
                 "boards": board,
                 "revision": revision,
-                "stepping": stepping,
+                "stepping": of_node,
                 "goals": goals,
                 "os": os,
                 "progress": progress,
@@ -164,17 +165,32 @@ def upgrade_check(
     return UpgradeForetold(read, partition, needed, checked, installer.overlay_known, notes)
 
 
-def _of_that_board(node: Node, board: Board) -> None:
-    """Raise `Refused` where the node's kernel log is of another board."""
+def _of_that_board(node: Node, board: Board, stepping: str | None) -> str | None:
+    """The stepping: the one that was asked for, else the only one that the node's kernel log allows.
+
+    Raises `Refused` where that log is of another board, or of the same one of another revision.
+    """
     from bootwright.boards.model import board_of_model
     from bootwright.foundation.errors import Refused
 
     of_log = board_of_model(node.model)
-    if of_log is not None and of_log.id != board.id:
+    if of_log is None:
+        return stepping
+    if of_log.id != board.id:
         raise Refused(
             f"the node's log is of a {node.model}, not of a {board.name}",
             hint=f"give --board {of_log.id}, or the log of that node",
         )
+    its = board.steppings_of_model(node.model)
+    if stepping is None:
+        return next(iter(its)) if len(its) == 1 else None
+    if stepping not in its:
+        raise Refused(
+            f"the node's log is of a {node.model}, which is stepping {' or '.join(sorted(its))}, "
+            f"not {stepping}",
+            hint="give that board's revision code or stepping, or the log of that node",
+        )
+    return stepping
 
 
 def _installer(to: str, board: str, folder: Path, progress: Progress | None) -> Installer | None:
