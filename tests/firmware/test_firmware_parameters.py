@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootwright.firmware.overlays import merge, resolve
-from bootwright.firmware.parameters import apply_parameter, number, parameters
+from bootwright.firmware.parameters import apply_parameter, enabling_parameter, number, parameters
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.formats.devicetree.writer import DraftTree
 from bootwright.foundation.errors import BootwrightError, Refused
@@ -91,6 +91,15 @@ def base() -> Tree:
 @pytest.fixture(scope="module")
 def overlay() -> Tree:
     return compiled(OVERLAY)
+
+
+def test_the_parameter_that_enables_a_node(base: Tree) -> None:
+    assert enabling_parameter(base, node(base, "/i2c0")) == "i2c"
+    assert enabling_parameter(base, node(base, "/i2c1")) is None
+    assert enabling_parameter(base, node(base, "/test")) is None
+    source = BASE.replace('i2c = <&i2c0>,"status";', 'i2c = <&i2c0>,"status"; i2c0 = <&i2c0>,"status";')
+    twice = compiled(source.replace("__overrides__ {", '__overrides__ { damaged = "x";'))
+    assert enabling_parameter(twice, node(twice, "/i2c0")) == "i2c0", "the name that the node itself has"
 
 
 def changed(tree: Tree, **values: str) -> Tree:

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 from click.testing import CliRunner
 
+from bootwright import api
 from bootwright.cli.main import main
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Missing, Refused
@@ -353,3 +354,32 @@ def test_overlays_of_config_txt_are_applied_where_their_filter_holds(tmp_path: P
     assert missing["goals"]["ethernet"]["verdict"] == "works"
     not_checked = missing["goals"]["ethernet"]["not_checked"]
     assert any("overlay gone is not among the files" in text for text in not_checked)
+
+
+@pytest.mark.download
+def test_a_connector_that_config_txt_switches_on_is_named_by_its_parameter(tmp_path: Path) -> None:
+    """As the firmware's devicetrees have the connector for PCIe: off, with a parameter that enables it."""
+    blob = dtb_for(kernel(OWN), "raspberrypi-5")
+    text = tools.run(["dtc", "-q", "-I", "dtb", "-O", "dts", blob]).decode()
+    text += """
+        &{/axi/pcie@1000110000} { status = "disabled"; };
+        &{/} { __overrides__ {
+            pciex1_gen = <&{/axi/pcie@1000110000}>, "max-link-speed:0";
+            pciex1 = <&{/axi/pcie@1000110000}>, "status";
+        }; };
+    """
+    (tmp_path / DTBS["c0"]).write_bytes(
+        tools.run(["dtc", "-q", "-I", "dts", "-O", "dtb", "-"], input_bytes=text.encode())
+    )
+
+    def nvme() -> tuple[Verdict, str]:
+        checked = api.check([OWN, tmp_path], boards="raspberrypi-5", stepping="c0", goals="nvme")
+        broken = checked.judged[0].goals["nvme"].first_broken
+        return checked.verdict, (broken.remedy or "") if broken is not None else ""
+
+    (tmp_path / "config.txt").write_text("arm_64bit=1\n")
+    said = "add the line dtparam=pciex1 to config.txt: without it pcie@1000110000 is off"
+    assert nvme() == (Verdict.FAILS, said)
+    # What is said is what mends it.
+    (tmp_path / "config.txt").write_text("arm_64bit=1\ndtparam=pciex1\n")
+    assert nvme() == (Verdict.WORKS, "")

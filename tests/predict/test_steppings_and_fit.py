@@ -217,6 +217,26 @@ def test_a_boot_entry_that_hands_over_another_boards_devicetree_fails(tmp_path: 
 
 
 @pytest.mark.download
+def test_the_devicetree_of_another_stepping_is_said_to_be_that() -> None:
+    own = kernel(NEW)
+    assert own.dtbs is not None
+    c0, d0 = (next(own.dtbs.rglob(name)) for name in ("bcm2712-rpi-5-b.dtb", "bcm2712-d-rpi-5-b.dtb"))
+    whose = "note: bcm2712-d-rpi-5-b.dtb is the devicetree of Raspberry Pi 5 d0, and c0 is judged with it"
+    for stepping in ((), ("--stepping", "c0"), ("--revision", "c04170")):
+        _, text = check(NEW, str(d0), *PI5, *stepping)
+        plain = " ".join(text.split())
+        assert f"{whose} (it was given); its own is bcm2712-rpi-5-b.dtb" in plain
+        assert "describes the D0 pin controller, and the board has the C0 one" in plain
+    for blob, stepping in ((d0, "d0"), (c0, "c0")):
+        _, text = check(NEW, str(blob), *PI5, "--stepping", stepping)
+        assert "is the devicetree of" not in text
+        assert "pin controller" not in text
+    # A folder has the own of each.
+    _, text = check(NEW, str(c0.parent), *PI5)
+    assert "is the devicetree of" not in text
+
+
+@pytest.mark.download
 def test_without_a_stepping_each_is_judged_and_the_board_is_known_where_they_agree(tmp_path: Path) -> None:
     kernel(OWN)
     kernel(NEW)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 
 from bootwright.firmware.declarations import MAX_OFFSET, Kind, Target, targets
+from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.formats.devicetree.writer import Draft, DraftTree
 from bootwright.foundation.errors import Refused
 
@@ -37,6 +38,29 @@ def parameters(tree: DraftTree) -> frozenset[str]:
     """Names of the parameters that a base devicetree or an overlay has."""
     node = tree.root.child("__overrides__")
     return frozenset(node.properties) - {"phandle", "linux,phandle"} if node is not None else frozenset()
+
+
+def enabling_parameter(tree: Tree, node: Node) -> str | None:
+    """The parameter that enables a node of a base devicetree by its `status`; None where it has none.
+
+    Of several the one that is called as the node's label is, else the first: the others are other names.
+    """
+    overrides = tree.root.child("__overrides__")
+    if overrides is None:
+        return None
+    names: list[str] = []
+    for name, raw in overrides.properties.items():
+        try:
+            its = targets(raw, name)
+        except Refused:
+            continue  # the phandle of the node itself, or a damaged declaration
+        if any(
+            target.name == "status" and target.source is None and tree.by_phandle.get(target.phandle) is node
+            for target in its
+        ):
+            names.append(name)
+    labels = {label for label, path in tree.symbols.items() if path == node.path}
+    return next((name for name in names if name in labels), names[0] if names else None)
 
 
 def apply_parameter(tree: DraftTree, name: str, value: str) -> None:

@@ -30,7 +30,7 @@ from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner
 from bootwright.predict.solving.matching import is_plain_bus
-from bootwright.predict.solving.outcome import absence
+from bootwright.predict.solving.outcome import absence, remedy
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.sites import Site
 from bootwright.predict.solving.solver import Solver
@@ -302,8 +302,7 @@ def _device_chain(prediction: Prediction, goal: Node) -> list[Link]:
                 Evidence(f"{prediction.tree.name}: {goal.path}", "drivers/of/platform.c"),
                 reason,
                 waits_for=maker.path if maker is not None else None,
-                remedy=prediction.plan.remedies.get(id(goal))
-                or "use a devicetree in which it is enabled and below a bus that this kernel populates",
+                remedy=prediction.plan.remedies.get(id(goal)) or remedy(goal, prediction.tree),
             )
         )
         return chain

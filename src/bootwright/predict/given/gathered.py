@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from bootwright.predict.start.root_device import Volume
 
 
+_GIVEN = "given"
+
+
 class NoKernel(Missing):
     """No kernel is among the artifacts."""
 
@@ -205,7 +208,7 @@ class Gathered:
         named = [blob for blob in self.blobs if blob.origin is Origin.GIVEN]
         wanted = board.stepping(stepping).dtb
         if named:
-            return Choice(of_the_board(board, wanted, named), "given")
+            return Choice(of_the_board(board, wanted, named), _GIVEN)
         folder = next((b for b in self.blobs if b.origin is Origin.FOLDER and b.name == wanted), None)
         handed_over = self._matching(board) or self.devicetree
         if handed_over is not None and folder is None:
@@ -301,6 +304,7 @@ class Gathered:
             notes = (f"{self.handed_over_by} hands over {choice.blob.name}, {whose}",)
         elif self.devicetree is not None and not choice.handed_over:
             notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
+        notes += _of_a_sibling(board, stepping, choice)
         settings: dict[str, str] | None = None
         first: tuple[str, ...] = ()
         if board.firmware_models and self.overlay_files:
@@ -374,3 +378,16 @@ class Gathered:
         except BootwrightError:
             return False
         return fit(board, root_compatible(choice.blob.path)) is Fit.OWN
+
+
+def _of_a_sibling(board: Board, stepping: str, choice: Choice) -> tuple[str, ...]:
+    """What is to be said where the devicetree is, by its name, that of another stepping of the board."""
+    wanted = board.stepping(stepping).dtb
+    whose = [sibling.name for sibling in board.steppings if sibling.dtb == choice.blob.name]
+    if choice.blob.name == wanted or not whose:
+        return ()
+    how = "it was given" if choice.how == _GIVEN else choice.how
+    return (
+        f"{choice.blob.name} is the devicetree of {board.name} {whose[0]}, and {stepping} is judged with it "
+        f"({how}); its own is {wanted}",
+    )

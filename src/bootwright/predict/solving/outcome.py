@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from bootwright.formats.devicetree.fdt import Node
+from collections.abc import Iterator
+
+from bootwright.boards.model import boards_of
+from bootwright.firmware.parameters import enabling_parameter
+from bootwright.formats.devicetree.fdt import Node, Tree
 from bootwright.predict.model import Answer, NodePrediction, first_broken
 from bootwright.predict.solving.sites import Plan
 from bootwright.predict.solving.solver import Record, Solver
@@ -51,3 +55,23 @@ def absence(node: Node, plan: Plan) -> tuple[str, Node | None]:
             return f"the driver of {current.path} makes no device of it", current
         current = current.parent
     return "nothing in the kernel makes a device of it", None
+
+
+def remedy(node: Node, tree: Tree) -> str:
+    """What makes a device of a node that is none.
+
+    Where a firmware that reads config.txt brings the devicetree, and a parameter of it enables it, that.
+    """
+    off = next((above for above in _upward(node) if not above.enabled), None)
+    if off is not None and any(board.firmware_models for board in boards_of(tree.compatible)):
+        parameter = enabling_parameter(tree, off)
+        if parameter is not None:
+            return f"add the line dtparam={parameter} to config.txt: without it {off.name} is off"
+    return "use a devicetree in which it is enabled and below a bus that this kernel populates"
+
+
+def _upward(node: Node) -> Iterator[Node]:
+    current: Node | None = node
+    while current is not None:
+        yield current
+        current = current.parent
