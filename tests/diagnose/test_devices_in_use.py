@@ -258,7 +258,7 @@ def test_an_oops_of_udev_is_why_devices_never_come() -> None:
     )
     _, findings = of(START + text)
     assert findings[0].signature == "kernel-oops"
-    assert "fs-mount-failed" in findings[0].explains
+    assert "device-timed-out" in findings[0].explains
 
 
 @pytest.mark.parametrize(

@@ -308,3 +308,40 @@ def test_what_is_said_over_and_over_of_a_disk_is_no_wireless_cards_doing() -> No
     said = findings(kernel + wireless + disk)
     assert said["kept-failing"].caused_by is None
     assert said["wireless-probe-failed"].explains == ()
+
+
+def test_what_systemd_gives_up_at_once_follows_from_the_last_failure_before() -> None:
+    """A service that failed before a device's time was up has no part in it."""
+    log = (
+        "[    5.000000] systemd[1]: systemd 257 running in system mode (+PAM)\n"
+        "[FAILED] Failed to start example.service - Example.\n"
+        "[ TIME ] Timed out waiting for device dev-sdz1.device - /dev/sdz1.\n"
+        "[DEPEND] Dependency failed for data.mount - /data.\n"
+        "[DEPEND] Dependency failed for local-fs.target - Local File Systems.\n"
+        'You are in emergency mode. After logging in, type "journalctl -xb" to view\n'
+    )
+    said = findings(log)
+    assert said["service-failed"].caused_by is None
+    assert said["service-failed"].explains == ()
+    assert said["emergency-shell"].caused_by in {"device-timed-out", "dependency-failed"}
+
+
+@pytest.mark.parametrize("unit", ["systemd-udevd.service - Device Manager", "x.service"])
+def test_no_device_appears_without_udev(unit: str) -> None:
+    log = (
+        f"[FAILED] Failed to start {unit}.\n"
+        "[ TIME ] Timed out waiting for device dev-sdz1.device - /dev/sdz1.\n"
+    )
+    expected = "essential-service-failed" if "udev" in unit else None
+    assert findings(log)["device-timed-out"].caused_by == expected
+
+
+def test_the_root_is_not_told_twice() -> None:
+    kernel = "[    2.9] /dev/root: Can't open blockdev\n" + NO_ROOT.format(root="/dev/sda3", number="8,3")
+    assert findings(kernel)["fs-mount-failed"].caused_by == "no-root"
+    initramfs = (
+        "mount: mounting UUID=00-00 on {} failed: No such file or directory\n"
+        "initramfs emergency recovery shell launched. Type 'exit' to continue boot\n"
+    )
+    assert findings(initramfs.format("/sysroot"))["fs-mount-failed"].caused_by == "initramfs-gave-up"
+    assert findings(initramfs.format("/srv/data"))["fs-mount-failed"].caused_by is None

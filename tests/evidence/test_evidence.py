@@ -144,6 +144,36 @@ def test_devices_are_found_in_the_devicetree(image: Path) -> None:
     assert one(answers, "no node for 1f00999000.ethernet") == "confirms"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'[    3.0] VFS: Cannot open root device "/dev/nvme0n1p2" or unknown-block(0,0): error -6\n',
+        b"[    3.0] /dev/root: Can't open blockdev\n",
+        b"[FAILED] Failed to mount /home.\n",
+    ],
+)
+def test_no_devicetree_has_a_node_for_a_disk_or_a_file_system(image: Path, line: bytes) -> None:
+    panic = b"[    3.1] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)\n"
+    assert not any("no node for" in text for _, text in said(LOG + line + panic, image))
+
+
+def test_a_log_of_another_board_is_not_held_against_the_one_given(image: Path) -> None:
+    late = b"[   12.8] platform 1f00999000.ethernet: deferred probe pending: platform: wait for supplier x\n"
+    assert one(said(LOG + late, image), "no node for 1f00999000.ethernet") == "confirms"
+    other = LOG.replace(b"Raspberry Pi 5 Model B Rev 1.1", b"Raspberry Pi 4 Model B Rev 1.5") + late
+    diagnosis = with_board(diagnose_bytes(other, "log", KNOWLEDGE), board("raspberrypi-5"), checked=True)
+    assert "earlycon=bcm2835aux" in " ".join(gap.get_it for gap in diagnosis.boots[0].gaps)
+    answers = said(other, image)
+    assert not any("Raspberry Pi 5" in text or "bcm2712" in text for _, text in answers), answers
+
+
+@pytest.mark.download
+def test_a_kernel_by_itself_has_no_root_file_system() -> None:
+    log = LOG + b'[    3.0] VFS: Cannot open root device "/dev/nvme0n1p2" or unknown-block(0,0): error -6\n'
+    answers = said(log, Path("debian-6.18.15-4k"))
+    assert one(answers, "(module nvme) is in debian-6.18.15-4k.") == "tells"
+
+
 @pytest.mark.download
 def test_a_real_kernel_is_asked_for_its_drivers() -> None:
     """Debian's 6.18.15 works on a board of stepping C0 and fails on D0; 6.12 has no node: so is said."""

@@ -19,6 +19,7 @@ _ROOT = re.compile(r"(?:PARTUUID|UUID|LABEL|PARTLABEL)=\S+")
 _PROGRAM = re.compile(r"/\S+")
 _MOST_DEVICES = 4
 """Devices of one finding that are looked up."""
+_OF_FILE_SYSTEMS = frozenset({"storage", "root"})
 _FIRMWARE = frozenset({"firmware-file-missing"})
 _PROGRAMS = frozenset({"no-init", "init-program-missing"})
 _ROOTS = frozenset({"no-root", "waiting-for-root", "initramfs-gave-up"})
@@ -90,9 +91,16 @@ def about_finding(context: Context, finding: Finding) -> Iterator[Evidence]:
     for name in (*values_of(finding, "module"), *values_of(finding, "driver")):
         module = name.rpartition("/")[2].partition(".ko")[0].replace("-", "_")
         yield from _module(artifact, module)
-    devices = [*values_of(finding, "supplier"), *values_of(finding, "device")]
-    for device in dict.fromkeys(name for name in devices[:_MOST_DEVICES] if is_device(name)):
+    for device in dict.fromkeys(_with_nodes(finding)):
         yield from _device(context, device)
+
+
+def _with_nodes(finding: Finding) -> list[str]:
+    """Names that may be those of nodes; what a file system is on, or mounted on, has none."""
+    devices = values_of(finding, "device")
+    if finding.area in _OF_FILE_SYSTEMS:
+        devices = [name for name in devices if not name.startswith("/")]
+    return [name for name in [*values_of(finding, "supplier"), *devices][:_MOST_DEVICES] if is_device(name)]
 
 
 def _same_build(first_banner: str, other: str) -> bool:
@@ -134,7 +142,9 @@ def _module(artifact: Artifact, module: str, *, what: str = "", early: bool = Fa
         only = inside is not None and everywhere is not inside
         early = early and not artifact.root_in_initramfs
         stance = Stance.CONFIRMS if only and early else Stance.TELLS
-        says = f"{title} is in the root file system{' but not in the initramfs' if only else ''}."
+        # A kernel by itself has no root file system; where its modules end up is not known.
+        place = "the root file system" if artifact.given is None else artifact.name
+        says = f"{title} is in {place}{' but not in the initramfs' if only else ''}."
         if only and early:
             says += " It is needed before the root file system is there: put it into the initramfs."
         yield Evidence(stance, says, everywhere[module])

@@ -47,6 +47,12 @@ def board_of(boot: Boot) -> Board | None:
     return board_of_model(boot.fact("model") or "")
 
 
+def board_in_question(boot: Boot, given: Board | None) -> Board | None:
+    """The board that a boot is judged for: the one `given`, unless the log names another machine."""
+    announced = board_of(boot)
+    return given if given is not None and (announced is None or announced is given) else announced
+
+
 def stepping_of(board: Board, boot: Boot) -> str | None:
     """The board's stepping by the revision code in the log; None where there is no code of this board."""
     code = boot.fact("revision")
@@ -70,7 +76,7 @@ def with_board(diagnosis: Diagnosis, board: Board | None, *, checked: bool) -> D
 
 def _with_board(boot: Boot, board: Board | None, *, checked: bool) -> Boot:
     announced = board_of(boot)
-    chosen = board or announced
+    chosen = board_in_question(boot, board)
     if chosen is None:
         return boot
     gaps = (*_gaps(boot, chosen, checked=checked and board is not None), *boot.gaps)

@@ -14,7 +14,7 @@ from bootwright.boards.fit import require_fit
 from bootwright.boards.model import Board
 from bootwright.diagnose.model import SERIOUS, Boot, Diagnosis, Evidence, Finding, Stance
 from bootwright.evidence.ask import Context, about_boot, about_finding
-from bootwright.evidence.board import board_of, stepping_of
+from bootwright.evidence.board import board_in_question, board_of, stepping_of
 from bootwright.evidence.goals import about_goals
 from bootwright.evidence.image import Artifact
 from bootwright.evidence.printed import printed_by
@@ -35,6 +35,7 @@ def with_artifacts(diagnosis: Diagnosis, artifacts: Sequence[Artifact], board: B
 
 
 def _with_artifacts(boot: Boot, artifacts: Sequence[Artifact], board: Board | None) -> Boot:
+    board = board_in_question(boot, board) if board is not None else None
     stepping = stepping_of(board, boot) if board is not None else None
     # A devicetree given beside a kernel is the one in question, not those that came with the kernel.
     artifacts = sorted(artifacts, key=lambda artifact: bool(artifact.kernels))

@@ -10,11 +10,17 @@ import re
 
 from bootwright.formats.devicetree.fdt import Node, Tree
 
+_OF_PROGRAMS = "/dev/"
 _NAME = re.compile(r"(?P<address>[0-9a-f]{1,16})\.(?P<name>[\w,+-]+)")
 
 
 def is_device(text: str) -> bool:
-    """Whether it may be the name of a device with a node, or a node's path."""
+    """Whether it may be the name of a device with a node, or a node's path.
+
+    A name below /dev is a program's for a device, such as a disk, of which no devicetree knows.
+    """
+    if text.startswith(_OF_PROGRAMS):
+        return False
     return text.startswith("/") or _NAME.fullmatch(_first(text)) is not None
 
 

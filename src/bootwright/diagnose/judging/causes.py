@@ -15,6 +15,12 @@ from typing import Final
 from attrs import evolve
 
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away, role_in, role_of_name
+from bootwright.diagnose.judging.order.about import (
+    name_different_devices,
+    of_different_devices,
+    of_its_devices,
+    share_device,
+)
 from bootwright.diagnose.judging.order.joining import MOST_LINES, completed, parted
 from bootwright.diagnose.judging.order.raising import raised
 from bootwright.diagnose.judging.order.weight import weight_of
@@ -40,6 +46,8 @@ _WAITS: Final = "deferred-"
 """With what the names of signatures begin that tell of devices which wait for a supplier."""
 _FOLLOWS: Final = "dependency-"
 """The same of units that are given up at once as what they need fails."""
+_AT_ONCE: Final = (_FOLLOWS, "emergency-shell")
+"""The same of what systemd does at once: of several causes the last one before it is the one."""
 _ON_THE_WAY: Final = re.compile(
     rb"(?i)\b(?:usb|[exo]hci|dwc|pcie?|mdio|phy|rp1|switch|bus)|(?:usb|pcie?|mdio|phy|hci)\b"
 )
@@ -47,16 +55,6 @@ _ON_THE_WAY: Final = re.compile(
 _OF_AREA: Final = {"network": "network", "storage": "storage"}
 _NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
 _NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
-_KINDS: Final = {
-    "card": re.compile(r"\bmmc(?:blk)?(\d+)"),
-    "nvme": re.compile(r"\bnvme(\d+)"),
-    "scsi": re.compile(r"\bsd([a-z]{1,2})\d*\b"),
-    "ata": re.compile(r"\bata(\d+)"),
-    "interface": re.compile(r"\b((?:eth|end|lan|wan|wlan|enp|eno|ens|enx)\w{0,12})\b"),
-    "array": re.compile(r"\bmd(\d+)"),
-    "usb": re.compile(r"\b(\d{1,2}-\d{1,2}(?:\.\d{1,2})*)(?=$|[\s:,])"),
-}
-"""Devices that are told apart by a number or letter; a fact may name several."""
 
 
 def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
@@ -85,6 +83,7 @@ class _Folding:
                     self._may_be_parent(cause, effect)
                     and self._explains(cause, effect)
                     and not self._reported_later(cause, effect, order)
+                    and not self._nearer(cause, effect, order)
                 ):
                     self._adopt(cause, effect)
         for effect in order:
@@ -109,7 +108,7 @@ class _Folding:
         )
         if effect_found.signature not in signature.explains or effect_found.signature == signature.name:
             return False
-        if self._signatures[effect].fallback and _name_different_devices(cause_found, effect_found):
+        if self._signatures[effect].fallback and name_different_devices(cause_found, effect_found):
             return False
         of_reports = self._signatures[effect].of_reports
         if of_reports and not signature.report and _known_facts_match(of_reports, effect_found):
@@ -141,7 +140,7 @@ class _Folding:
         return (
             _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
             and _known_facts_match(signature.explains_if.get(effect_found.signature, {}), cause_found)
-            and not _of_different_devices(cause_found, effect_found)
+            and not of_different_devices(cause_found, effect_found)
             and not _of_another_supplier(cause_found, effect_found)
             and not _of_another_role(cause_found, effect_found)
         )
@@ -160,6 +159,26 @@ class _Folding:
             for index in order
             if index != effect
         )
+
+    def _nearer(self, cause: int, effect: int, order: list[int]) -> bool:
+        """Whether another cause stands between this one and what is done at once as something fails."""
+        if not self._findings[effect].signature.startswith(_AT_ONCE):
+            return False
+        last = self._last_before(cause, effect)
+        return any(
+            self._last_before(index, effect) > last and self._explains(index, effect)
+            for index in order
+            if index not in {cause, effect}
+        )
+
+    def _last_before(self, cause: int, effect: int) -> int:
+        """The last line of a finding before another; 0 where it has none.
+
+        Before its first line, or its last where it ended the boot: what was said before that is part of it.
+        """
+        end = self._findings[effect].lines[-1].number if self._signatures[effect].ends_boot else 0
+        numbers = (line.number for line in self._findings[cause].lines)
+        return max((number for number in numbers if number < (end or self._first[effect])), default=0)
 
     def _nothing_waits(self, cause: int, effect: int) -> bool:
         """Whether a supplier that is missed has no part in a network that is: nothing is told to wait.
@@ -195,11 +214,11 @@ class _Folding:
             and self._findings[index].severity in SERIOUS
             and (self._first[index] <= last or not ends)
             and self._may_be_parent(index, fallback)
-            and not _name_different_devices(self._findings[index], self._findings[fallback])
+            and not name_different_devices(self._findings[index], self._findings[fallback])
             and not _differ_in_role(self._findings[index], self._findings[fallback])
         ]
         # Of those that are about the same device, where there are such.
-        own = [index for index in named if _share_device(self._findings[index], self._findings[fallback])]
+        own = [index for index in named if share_device(self._findings[index], self._findings[fallback])]
         named = own or named
         worst = min((self._findings[index].severity.rank for index in named), default=None)
         named = [index for index in named if self._findings[index].severity.rank == worst]
@@ -278,7 +297,7 @@ class _Folding:
                 # What it led to belongs to the proof: the line the boot died with.
                 more = finding.lines[:2]
             elif index != root and severity in SERIOUS:
-                more = _of_its_devices(self._findings[root], finding)[-1:]
+                more = of_its_devices(self._findings[root], finding)[-1:]
             lines = (*lines, *(line for line in more if line not in lines))
         return evolve(
             self._findings[root], severity=severity, explains=self._names(below), lines=lines[:MOST_LINES]
@@ -298,24 +317,6 @@ def _goes_on(finding: Finding) -> bool:
 def _known_facts_match(wanted: Mapping[str, str], finding: Finding) -> bool:
     facts = dict(finding.facts)
     return facts_match({name: value for name, value in wanted.items() if name in facts}, facts)
-
-
-def _of_its_devices(finding: Finding, other: Finding) -> tuple[Line, ...]:
-    """Lines of another finding that name a device of this one: they are about the same trouble."""
-    names, others = (set(dict(entry.facts).get("device", "").split(", ")) for entry in (finding, other))
-    shared = [re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])") for name in names & others if name]
-    return tuple(line for line in other.lines if any(name.search(line.text) is not None for name in shared))
-
-
-def _of_different_devices(cause: Finding, effect: Finding) -> bool:
-    """Whether both name devices of one kind, and none in common."""
-    cause_words = " ".join(value for _, value in cause.facts)
-    other = " ".join(value for _, value in effect.facts)
-    for kind in _KINDS.values():
-        of_cause, of_effect = set(kind.findall(cause_words)), set(kind.findall(other))
-        if of_cause and of_effect and not of_cause & of_effect:
-            return True
-    return False
 
 
 def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
@@ -377,17 +378,3 @@ def _differ_in_role(cause: Finding, effect: Finding) -> bool:
     if "" in roles or "usb" in roles or set(roles) <= _OF_NETWORK:
         return False
     return roles[0] != roles[1]
-
-
-def _share_device(finding: Finding, other: Finding) -> bool:
-    """Whether both are about a certain device, the same."""
-    devices = [dict(entry.facts).get("device") for entry in (finding, other)]
-    return None not in devices and not _name_different_devices(finding, other)
-
-
-def _name_different_devices(cause: Finding, effect: Finding) -> bool:
-    """Whether both are about certain devices, and none of them is the same."""
-    devices = [dict(finding.facts).get("device") for finding in (cause, effect)]
-    if devices[0] is None or devices[1] is None:
-        return False
-    return set(devices[0].split(", ")).isdisjoint(devices[1].split(", "))
