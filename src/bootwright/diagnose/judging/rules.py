@@ -95,7 +95,8 @@ def _held(rule: Rule, boot: BootState, key: dict[str, str]) -> Held | None:
     used = [tally for tallies in by_event.values() for tally in tallies]
     if rule.latest:
         used = [max(used, key=lambda tally: tally.last.line)]
-    facts = _first_facts(used, {})
+    order = sorted(used, key=lambda tally: -tally.last.line) if rule.last_facts else used
+    facts = _first_facts(order, {})
     if rule.facts and not facts_match(rule.facts, facts):
         # The facts of another occurrence may match: keep only the tallies that do.
         used = [tally for tally in used if facts_match(rule.facts, {**facts, **tally.facts})]

@@ -124,6 +124,7 @@ def _rule(table: RuleTable, signature: str) -> Rule:
         carries=table.carries,
         error=table.error,
         latest=table.latest,
+        last_facts=table.last_facts,
         facts=table.facts,
     )
 

@@ -128,6 +128,8 @@ class Rule:
     """`permanent`: only errors that do not pass by themselves; `transient`: only those that do."""
     latest: bool = False
     """Of each group only the last event counts: the state it is in."""
+    last_facts: bool = False
+    """Of a fact given several times the last counts: what is waited for now, not what was first."""
     facts: Mapping[str, str] = field(factory=dict)
     """Regular expressions that facts match in full; errno by name, such as `EINVAL|EBUSY`."""
 

@@ -127,6 +127,7 @@ class RuleTable:
     carries: str = field(default="", metadata=written(str, _role))
     error: str = field(default="", metadata=written(str, _error_kind))
     latest: bool = False
+    last_facts: bool = False
     facts: Mapping[str, str] = field(factory=dict, metadata=written(Mapping[str, str], _expressions))
 
 
