@@ -78,7 +78,7 @@ def main() -> None:
         folder = Path(name)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
         image = folder / "card.raw"
-        image.write_bytes(b"image" * 1000)
+        image.write_bytes(board_kit.disk(b"image" * 1000))
         board_folder = folder / "board"
         board_folder.mkdir()
         os.chdir(folder)

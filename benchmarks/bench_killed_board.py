@@ -83,7 +83,7 @@ def begin(folder: Path) -> None:
     (folder / "cards").mkdir()
     for name, levels in status["names"].items():
         text = f"kernel {levels['kernel']}".encode()
-        (folder / "cards" / f"{name}.raw").write_bytes(text.ljust(4096, b"."))
+        (folder / "cards" / f"{name}.raw").write_bytes(board_kit.disk(text))
 
 
 def told(folder: Path) -> dict[str, bytes]:
@@ -103,7 +103,7 @@ def main(kills: int) -> int:
         (home / "board").mkdir()
         (home / "board/lease").write_text(_LEASE, encoding="utf-8")
         (home / "board/panic").write_text(_PANIC, encoding="utf-8")
-        (home / "any.raw").write_bytes(b"kernel new".ljust(4096, b"."))
+        (home / "any.raw").write_bytes(board_kit.disk(b"kernel new"))
         begin(home / "base")
         with board_kit.board(home / "board", ["sh", "-c", _SCRIPT]) as board:
             path = environment(board)

@@ -28,7 +28,7 @@ from isolate_kit import make_image
 
 from bootwright import api
 from bootwright.bench.console import read_times
-from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.errors import Malformed, Missing, Refused
 from bootwright.foundation.verdict import Verdict
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/bench.schema.json").read_text())
@@ -57,7 +57,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def image(home: Path) -> Path:
     path = home / "card.raw"
-    path.write_bytes(os.urandom(1 << 16))
+    path.write_bytes(board_kit.disk(os.urandom(1 << 16)))
     return path
 
 
@@ -346,9 +346,9 @@ def test_a_coordinator_that_is_not_there_is_one_error(home: Path, image: Path) -
     assert "Traceback" not in done.stderr
 
 
-def test_an_environment_that_is_not_there() -> None:
-    with pytest.raises(Missing):
-        api.bench_run(image=__file__, environment="nowhere.yaml")
+def test_an_environment_that_is_not_there(image: Path) -> None:
+    with pytest.raises(Missing, match=r"nowhere\.yaml"):
+        api.bench_run(image=image, environment="nowhere.yaml")
 
 
 def _wait(ready: object) -> None:
@@ -373,3 +373,10 @@ def test_what_an_earlier_boot_left_in_the_line_is_not_this_one_s(home: Path, ima
     assert booted.verdict is not Verdict.WORKS
     assert (booted.folder / "console.bin").read_bytes() == b"another boot\r\n"
     assert (booted.folder / "console.left").read_bytes() == READY
+
+
+@pytest.mark.parametrize("data", [os.urandom(1 << 16), b"a text\n", b""], ids=["random", "text", "empty"])
+def test_what_is_no_disk_goes_to_no_board(home: Path, data: bytes) -> None:
+    (home / "card.raw").write_bytes(data)
+    with pytest.raises(Malformed, match=r"card\.raw"):
+        api.bench_run(image=home / "card.raw", environment=home / "no.yaml")

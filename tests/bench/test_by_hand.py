@@ -13,6 +13,7 @@ import time
 import tty
 from pathlib import Path
 
+import board_kit
 import pytest
 
 READY = (
@@ -74,7 +75,7 @@ class Terminal:
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "card.raw"
-    path.write_bytes(b"image" * 100)
+    path.write_bytes(board_kit.disk(b"image" * 100))
     return path
 
 

@@ -140,7 +140,7 @@ def test_a_boot_of_something_else_is_kept_and_not_told(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     (tmp_path / "board").mkdir()
     (tmp_path / "board" / "console").write_text(console(release))
-    (tmp_path / "card.raw").write_bytes(bytes(4096))
+    (tmp_path / "card.raw").write_bytes(board_kit.disk(b""))
     with board_kit.board(tmp_path / "board", ["sh", "-c", "cat console; exec sleep 1000"]) as stand_in:
         port = {"port": os.path.realpath(stand_in / board_kit.TTY), "speed": 115200}
         drivers = {"SerialDriver": {}, "ExternalPowerDriver": board_kit.power_words(stand_in)}

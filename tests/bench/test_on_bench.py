@@ -106,7 +106,7 @@ def test_a_campaign_is_walked_to_its_decision_with_a_board(home: Path) -> None:
     (home / "run" / "cards").mkdir()
     for name, levels in status["names"].items():
         text = f"kernel {levels['kernel']}".encode()
-        (home / "run" / "cards" / f"{name}.raw").write_bytes(text.ljust(4096, b"."))
+        (home / "run" / "cards" / f"{name}.raw").write_bytes(board_kit.disk(text))
     command = booting(home / "board", "if grep -q 'kernel new' card.img; then cat lease; else cat panic; fi")
     with board_kit.board(home / "board", command) as board:
         path = environment(board, levels={"board": "pi-a"})
@@ -145,7 +145,7 @@ def cards_of(home: Path) -> dict[str, dict[str, str]]:
     (home / "run" / "cards").mkdir()
     for name, levels in names.items():
         text = f"kernel {levels['kernel']}".encode()
-        (home / "run" / "cards" / f"{name}.raw").write_bytes(text.ljust(4096, b"."))
+        (home / "run" / "cards" / f"{name}.raw").write_bytes(board_kit.disk(text))
     return names
 
 

@@ -151,7 +151,7 @@ def test_all_cells_of_a_campaign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     run = tmp_path / "run"
     image = tmp_path / "card.raw"
-    image.write_bytes(os.urandom(1 << 16))
+    image.write_bytes(board_kit.disk(os.urandom(1 << 16)))
     cells = []
     for revision in ("1.0", "1.1"):
         factors = {**FACTORS, "board": f"rpi5-rev-{revision}"}

@@ -202,3 +202,11 @@ def test_what_is_near_is_known_and_what_is_known_is_near_itself(name: str, known
     if name.strip() and name.strip() == name and name in known:
         assert similar
         assert similar[0].casefold() == name.casefold()
+
+
+def test_short_words_of_the_same_letters_are_not_taken_for_one_another() -> None:
+    assert near("nope", ["open", "openat", "read"]) == ()
+    assert near("EFOO", ["ELOOP", "EINVAL"]) == ()
+    # One letter more, less, other, or two in the wrong order.
+    for slip in ("opne", "oben", "ope", "oopen"):
+        assert near(slip, ["open", "read"]) == ("open",), slip

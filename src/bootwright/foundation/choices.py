@@ -29,11 +29,14 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
         alike = 0.5 if len(folded) == 2 else _ALIKE
     import difflib  # for errors only
 
+    # What was meant has no other letter than one in three, at least one: `nope` is not `open`.
     matcher = difflib.SequenceMatcher(b=folded, autojunk=False)
     ratios: list[tuple[float, str]] = []
     for spelling in reversed(names):
         matcher.set_seq1(spelling)
-        if matcher.real_quick_ratio() >= alike and matcher.quick_ratio() >= alike:
+        if matcher.real_quick_ratio() < alike or matcher.quick_ratio() < alike:
+            continue
+        if _changes(spelling, folded) <= max(1, max(len(spelling), len(folded)) // 3):
             ratios.append((matcher.ratio(), spelling))
     best = max((ratio for ratio, _ in ratios), default=0.0)
     close = [name for ratio, name in ratios if ratio >= max(alike, best - _AS_GOOD)]
@@ -44,6 +47,20 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
         plain = _letters(folded)
         close = [name for name in reversed(names) if len(plain) > 2 and plain in _letters(name)]
     return tuple(names[name] for name in close[:most])
+
+
+def _changes(text: str, other: str) -> int:
+    """How many letters to insert, leave out, exchange or swap with their neighbour make one of the other."""
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for at, letter in enumerate(text, 1):
+        before, last, row = row, before, [at]
+        for place, wanted in enumerate(other, 1):
+            best = min(before[place] + 1, row[place - 1] + 1, before[place - 1] + (letter != wanted))
+            if at > 1 and place > 1 and (letter, text[at - 2]) == (other[place - 2], wanted):
+                best = min(best, last[place - 2] + 1)
+            row.append(best)
+    return row[-1]
 
 
 def _letters(text: str) -> str:

@@ -81,6 +81,7 @@ class _Asked:
     until: Sequence[str]
     proves: Sequence[str]
     keep: str | Path | None
+    progress: Progress | None = None
 
 
 @frozen
@@ -141,7 +142,7 @@ def bench_run(
     from bootwright.bench.session import open_bench
 
     progress = reporter(progress)
-    wanted = _wanted(_Asked(cell, run, image, texts(until), texts(proves), keep))
+    wanted = _wanted(_Asked(cell, run, image, texts(until), texts(proves), keep, progress))
     if environment is not None:
         opened = open_bench(Path(environment), target, progress)
     elif by_hand is not None:
@@ -157,7 +158,7 @@ def bench_run(
 
 def boot_cell(bench: Bench, cell: str, folder: Path) -> BenchRun:
     """Boot a cell of the campaign in a folder on a board that is open; raises as `bench_run`."""
-    wanted = _wanted(_Asked(cell, folder, None, (), (), None))
+    wanted = _wanted(_Asked(cell, folder, None, (), (), None, bench.progress))
     _check_levels(wanted, bench.settings)
     return _booted(bench, wanted, bench.limits())
 
@@ -278,7 +279,7 @@ def _wanted(asked: _Asked) -> _Wanted:
         raise Refused("there is nothing to boot", hint="name a cell of a campaign, or give --image")
     if asked.proves or asked.run is not None:
         raise Refused("outcomes and a run are a cell's", hint="name the cell too")
-    path = _file(asked.image)
+    path = _image(asked.image, asked.progress)
     folder = Path(asked.keep) if asked.keep is not None else _new_folder(Path("out") / _FOLDER, path.stem)
     watch = Watch(criteria or (Criterion.parse(_DEFAULT),))
     return _Wanted(path, folder, watch, None, None)
@@ -316,7 +317,9 @@ def _wanted_of_cell(asked: _Asked, cell: str, criteria: tuple[Criterion, ...]) -
         criteria = (Criterion.parse(_DEFAULT),)
     watch = Watch(criteria, judge, wanted)
     kept = _new_folder(folder / _FOLDER, cell)
-    return _Wanted(_file(path), kept, watch, cell, folder, tuple(asked.proves), shown.factors)
+    return _Wanted(
+        _image(path, asked.progress), kept, watch, cell, folder, tuple(asked.proves), shown.factors
+    )
 
 
 def _tell(run: Path, folder: Path, record: BenchRecord) -> tuple[ToldCell | None, str]:
@@ -359,9 +362,12 @@ def _ending(name: str) -> str:
     return f"-{_ODD.sub('-', name)[:120]}"
 
 
-def _file(image: str | Path) -> Path:
+def _image(image: str | Path, progress: Progress | None) -> Path:
+    """The file of a disk's image; raises `Missing`, and `Malformed` for what no board can start from."""
+    from bootwright.images.opened import open_image
 
     path = Path(image)
     if not path.is_file():
         raise Missing(f"there is no image {image}", hint="check the name")
+    open_image(path, progress)
     return path

@@ -9,6 +9,7 @@ from attrs import frozen
 
 from bootwright.formats.kernel.build_id import image_build_id
 from bootwright.formats.kernel.errnos import errno_number
+from bootwright.formats.kernel.syscalls import HANDLERS, REPLACED
 from bootwright.foundation.choices import no_such
 from bootwright.foundation.errors import Missing, Refused
 from bootwright.foundation.progress import Progress
@@ -281,12 +282,23 @@ def _snapshot(plan: PlannedBoot, request: Request, progress: Progress) -> Snapsh
 
 def _handler(kernel: Kernel, functions: Functions, test: ProbeTest) -> int:
     call = (test.call or "").partition("-")[0]  # a step may tell two calls of one name apart
-    handler = functions.address(_HANDLER + call)
+    if call in REPLACED:
+        raise Refused(
+            f"64-bit programs on arm64 have no system call {call}",
+            hint=f"what a C library calls {call} is {REPLACED[call]} there: --syscall {REPLACED[call]}",
+        )
+    handler = functions.address(_HANDLER + HANDLERS.get(call, call))
     if handler is not None:
         return handler
     if test.group == "program":
-        known = [name.removeprefix(_HANDLER) for name in functions.names if name.startswith(_HANDLER)]
-        raise no_such(f"{kernel.name} has no system call {call}", call, known, kind="calls")
+        functions_of_calls = {
+            name.removeprefix(_HANDLER) for name in functions.names if name.startswith(_HANDLER)
+        }
+        known = sorted((functions_of_calls | HANDLERS.keys()) - REPLACED.keys())
+        otherwise = "strace names the calls that a program makes"
+        raise no_such(
+            f"{kernel.name} has no system call {call}", call, known, kind="calls", otherwise=otherwise
+        )
     raise Refused(
         f"{test.name} fails at {test.call}, and {kernel.name} has no function {_HANDLER}{call}",
         hint="only an error that is a system call's own result can be traced",
