@@ -115,6 +115,11 @@ def test_without_a_word_from_a_board_cells_wait(begun: Path) -> None:
     assert first.startswith("bootwright prepare talos --version 1.12.5 --board raspberrypi-5 --stepping c0")
     assert [command.split()[1] for command in then] == ["observe"]
     assert best["lacks"] == ""
+    # What is ready made, and takes no longer, comes before what has to be made.
+    second = document["cells"][1]
+    assert second["name"] == "rpi5-rev-1.1_4K_6.18.32_mainline_kernel"
+    assert second["commands"][0].startswith("bootwright prepare talos --version 1.12.8 ")
+    assert "public history" in second["why"]
     assert not any(point["holds"] for point in document["points"])
     text = in_process("status", str(begun)).stdout
     assert "Next: rpi5-rev-1.0_4K_6.18.15_mainline_kernel" in text
@@ -154,7 +159,7 @@ def test_story_mainline_devicetrees_work_on_both(story: Story) -> None:
 
 @pytest.mark.boot
 @pytest.mark.download
-def test_story_only_revision_1_1_fails(story: Story) -> None:
+def test_story_only_revision_1_1_fails(story: Story, tmp_path: Path) -> None:
     document = story(
         ("1.0 6.18.15", WORKS), ("1.1 6.18.15", DARK), ("1.1 6.18.32", DARK), ("1.1 7.3.4", DARK)
     )
@@ -174,6 +179,26 @@ def test_story_only_revision_1_1_fails(story: Story) -> None:
     assert by_id["3"]["says"].startswith("it differs")
     assert by_id["4"]["state"] == "done"
     assert [step["status"] for step in by_id["4"]["steps"]] == [0, 0]
+    assert by_id["1"]["belief"] == "weakened", "6.19 or later was tried alone, and fails too"
+    # Which link fails there nobody knows yet: that is the next step.
+    assert by_id["6"]["state"] == "waiting"
+    (cell,) = document["cells"]
+    assert cell["name"].startswith("rpi5-rev-1.1_")
+    assert cell["tasks"] == ["6"]
+    assert cell["commands"][0].split()[1:3] == ["image", "swap"]
+    assert "initcall_debug" in cell["commands"][0]
+    assert cell["commands"][-1].startswith(f"bootwright observe {cell['name']} ")
+    log = tmp_path / "console.log"
+    log.write_text(
+        f"[    0.000000] Linux version {cell['factors']['kernel']}-talos (x@y) (gcc 14) #1 SMP\n"
+        "[    0.000000] Machine model: Raspberry Pi 5 Model B Rev 1.1\n"
+        "[    1.100000] SError Interrupt on CPU1, code 0x00000000be000011 -- SError\n"
+        "[    1.100000] pc : brcmstb_pinconf_set+0x5c/0xb8\n"
+        "[    1.200000] Kernel panic - not syncing: Asynchronous SError Interrupt\n"
+    )
+    named = story((f"1.1 {cell['factors']['kernel']}", ("--log", str(log), *DARK)))
+    assert named["cells"] == []
+    assert {task["id"]: task["state"] for task in named["tasks"]}["6"] == "done"
 
 
 @pytest.mark.boot
@@ -276,6 +301,28 @@ def test_the_same_log_told_twice_counts_once(begun: Path, tmp_path: Path) -> Non
     assert len(read_told(folder)) == 1
     shown = json.loads(in_process("status", str(folder), "--json").stdout)
     assert shown["not_weighed"] == [first["id"]]
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_run_of_another_text_of_the_plan_says_what_to_do(begun: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(begun, tmp_path / "run")
+    with Store(folder) as store:
+        store.put("plan", "0" * 64)
+    for kept in ("talos-rpi5", ""):  # what was begun before the plan's name was kept beside it
+        with Store(folder) as store:
+            store.put("plan name", kept)
+        refused = in_process("investigate", "talos-rpi5", "--out", str(folder), "--quiet")
+        assert refused.returncode == 2
+        assert "was begun with another text of the plan talos-rpi5" in refused.stderr
+        assert (
+            "start over with --fresh: what was booted here is booted again, what people told stays"
+            in refused.stderr
+        )
+    with Store(folder) as store:
+        store.put("plan name", "cards")
+    refused = in_process("investigate", "talos-rpi5", "--out", str(folder), "--quiet")
+    assert "holds a run of the plan cards, not of talos-rpi5" in refused.stderr
 
 
 @pytest.mark.boot

@@ -105,6 +105,17 @@ def test_a_belief_is_shown_in_part_where_one_of_two_things_was_varied() -> None:
     assert answer.history == (), "no cell showed the symptom that the known change is about"
 
 
+def test_a_belief_is_weakened_where_leaving_what_it_blames_did_not_mend_it_on_a_board() -> None:
+    newer = cell("e", FAILS, "7.3.4", "kernel", "two")
+    blamed = belief(board="two", kernel="<6.19")
+    (answer,) = weigh_beliefs(investigation(*GRID, newer, belief=blamed))
+    assert answer.status == "partly", "a prediction alone says little"
+    shown = [evolve(row, source=Source.BENCH) for row in (GRID[3], newer)]
+    (answer,) = weigh_beliefs(investigation(*GRID[:3], *shown, belief=blamed))
+    assert answer.status == "weakened"
+    assert answer.why == "changing kernel alone, from 6.18.15 to 7.3.4, did not mend it on a board"
+
+
 def bounded(*levels: str) -> tuple[str, tuple[str, ...]]:
     """The status of "board two needs 6.19" where these kernels are known, the first fails, the last works."""
     space = CauseSpace([make_factor("kernel", levels), *FACTORS[1:]])

@@ -240,7 +240,14 @@ def test_error_numbers_have_the_kernel_s_names(text: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "hint"), [("EINVALL", "did you mean EINVAL?"), ("0", "number (22)"), ("4096", "number (22)")]
+    ("text", "hint"),
+    [
+        ("EINVALL", "did you mean EINVAL?"),
+        ("einval", "did you mean EINVAL?"),
+        ("EFOO", "number (22)"),
+        ("0", "number (22)"),
+        ("4096", "number (22)"),
+    ],
 )
 def test_an_errno_that_there_is_not(text: str, hint: str, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=f"there is no errno '{text}'") as refused:  # before the kernel is taken

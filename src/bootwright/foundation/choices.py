@@ -36,7 +36,7 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
         matcher.set_seq1(spelling)
         if matcher.real_quick_ratio() < alike or matcher.quick_ratio() < alike:
             continue
-        if _changes(spelling, folded) <= max(1, max(len(spelling), len(folded)) // 3):
+        if _changes(spelling, folded) <= max(1, round(max(len(spelling), len(folded)) / 3)):
             ratios.append((matcher.ratio(), spelling))
     best = max((ratio for ratio, _ in ratios), default=0.0)
     close = [name for ratio, name in ratios if ratio >= max(alike, best - _AS_GOOD)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from xml.sax.saxutils import escape
 
 from bootwright.investigate.campaign.model import Campaign, PointRow, State, TaskRow
-from bootwright.report.words import clean
+from bootwright.report.words import clean, seconds
 
 COLOURS = {
     State.DONE: "#2e7d32",
@@ -67,7 +67,9 @@ def _box(task: TaskRow, x: float, y: float) -> Iterator[str]:
     for number, line in enumerate(_split(clean(task.title, 80))):
         yield _text(x + 10, y + 40 + 15 * number, line)
     known = f"{task.verdict} ({task.source})" if task.source else str(task.verdict)
-    yield _text(x + 10, y + _HIGH - 10, f"{known}; {task.hours:g} h estimated", size=11, fill="#555")
+    yield _text(
+        x + 10, y + _HIGH - 10, f"{known}; {seconds(task.hours * 3600)} estimated", size=11, fill="#555"
+    )
 
 
 def _arrow(point: PointRow, y: float) -> Iterator[str]:

@@ -165,8 +165,9 @@ def _table(campaign: Campaign) -> Iterator[str]:
             belief = f" Its hypothesis: {_BELIEFS.get(task.belief, task.belief)}." if task.belief else ""
             yield from _wrapped(f"{task.id}: {clean(task.says)}.{belief}", "  ")
     hours = sum(task.hours_told for task in campaign.tasks)
-    people = f", {hours:.1f} h of people's" if hours else ""
-    yield f"  spent: {seconds(campaign.seconds)} here{people}; estimated: {campaign.hours:g} h of people's"
+    people = f", {seconds(hours * 3600)} of people's" if hours else ""
+    estimate = seconds(campaign.hours * 3600)
+    yield f"  spent: {seconds(campaign.seconds)} here{people}; estimated: {estimate} of people's"
 
 
 def _row(task: TaskRow) -> tuple[str, str, str, str, str, str, str]:
@@ -176,7 +177,7 @@ def _row(task: TaskRow) -> tuple[str, str, str, str, str, str, str]:
         task.state.value,
         _known(task),
         _spent(task),
-        f"{task.hours:g} h",
+        seconds(task.hours * 3600),
         "; ".join(clean(text) for text in task.waits_for),
     )
 
@@ -189,14 +190,14 @@ def _known(task: TaskRow) -> str:
 
 def _spent(task: TaskRow) -> str:
     parts = [seconds(task.seconds)] if task.seconds else []
-    parts += [f"{task.hours_told:g} h"] if task.hours_told else []
+    parts += [seconds(task.hours_told * 3600)] if task.hours_told else []
     return " + ".join(parts) or "-"
 
 
 def _cells(campaign: Campaign) -> Iterator[str]:
     for number, cell in enumerate(campaign.cells[:_CELLS]):
         yield ""
-        yield f"{'Next' if number == 0 else 'Then'}: {clean(cell.name)} ({cell.hours:g} h)"
+        yield f"{'Next' if number == 0 else 'Then'}: {clean(cell.name)} ({seconds(cell.hours * 3600)})"
         yield from _cell(cell)
     if len(campaign.cells) > _CELLS:
         yield f"  and {count(len(campaign.cells) - _CELLS, 'cell')} more (--json)"

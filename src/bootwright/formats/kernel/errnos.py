@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bootwright.foundation.choices import no_such
+from bootwright.foundation.choices import near
+from bootwright.foundation.errors import Refused
 
 _ROWS = """
 1 EPERM operation not permitted
@@ -192,5 +193,9 @@ def errno_number(text: str) -> int:
         return int(text)
     if text in _NUMBERS:
         return _NUMBERS[text]
+    # All begin with the same letter, which tells nothing.
+    meant = [f"E{name}" for name in near(text.upper().removeprefix("E"), [name[1:] for name in _NUMBERS])]
     otherwise = "give its name in capitals (EINVAL) or its number (22)"
-    raise no_such(f"there is no errno {text!r}", text, _NUMBERS, kind="errno names", otherwise=otherwise)
+    raise Refused(
+        f"there is no errno {text!r}", hint=f"did you mean {' or '.join(meant)}?" if meant else otherwise
+    )

@@ -82,7 +82,11 @@ class Assessor:
         }
         closed = {text(answer.given) for answer in decision.answers if self._is_closed(answer)}
         held = {
-            task.id: _without(judge_task(investigation, task, results, board="board" in task.needs), closed)
+            task.id: _without(
+                judge_task(investigation, task, results, board="board" in task.needs),
+                # Where nothing works it is still to be seen at what it fails.
+                set() if any(criterion.by == "link" for criterion in task.criterion) else closed,
+            )
             for task in self._plan.task
         }
         situation = Situation(self._plan, investigation, decision, tuple(answers), results)

@@ -20,12 +20,15 @@ from bootwright.investigate.decision.decide import Decision
 from bootwright.investigate.plans.given import Given, text
 from bootwright.investigate.plans.plan import Plan, covers
 from bootwright.investigate.plans.runs import at_hand
-from bootwright.investigate.plans.tasks import Task
+from bootwright.investigate.plans.tasks import Criterion, Task
 from bootwright.investigate.plans.ways import experiment_of, filled, hours_of, made, still_to_tell
 from bootwright.investigate.running.investigation import Investigation
 
 _ODD = re.compile(r"[^A-Za-z0-9.+-]+")
 _DEAREST = 1e9
+_ONCE_MORE = (
+    "boot it once more with a serial adapter, and keep its log to the end; IMAGE is the one that was booted"
+)
 
 
 def cell_name(plan: Plan, factors: Mapping[str, str]) -> str:
@@ -72,6 +75,8 @@ class _Wanted:
     rank: tuple[float, float]
     tasks: tuple[str, ...]
     why: str
+    steps: tuple[str, ...] = ()
+    """Of a task that looks at a cell once more: what makes its image of the one that was booted."""
 
 
 def waiting_cells(situation: Situation, waiting: Sequence[tuple[Task, Held]], means: Means) -> list[CellRow]:
@@ -114,6 +119,11 @@ def _answering(decision: Decision) -> Iterator[_Wanted]:
         if answer.next is None:
             continue
         values = {name: (level,) for name, level in answer.next.factors.items()}
+        quick = next(iter(answer.ways), None)
+        if quick is not None and quick.source == "history" and quick.hours is not None:
+            levels = {name: (level,) for name, level in quick.factors.items()}
+            why = f"{quick.release} has the known mend, by the public history; a board has to show it"
+            yield _Wanted(levels, answer.given, (1.0, quick.hours), (), why)
         if answer.best is not None:
             why = f"it is thought to work there ({answer.best.source}); a board has to show it"
             yield _Wanted(values, answer.given, (1.0, answer.next.hours), (), why)
@@ -125,6 +135,8 @@ def _answering(decision: Decision) -> Iterator[_Wanted]:
 def _of_tasks(investigation: Investigation, waiting: Sequence[tuple[Task, Held]]) -> Iterator[_Wanted]:
     for task, held in waiting:
         for criterion in task.criterion:
+            if criterion.by == "link":
+                yield from _unexplained(investigation, task, criterion, held)
             if criterion.by not in {"works", "compared"}:
                 continue
             for given in held.open_given:
@@ -139,6 +151,20 @@ def _of_tasks(investigation: Investigation, waiting: Sequence[tuple[Task, Held]]
                 if best is not None and best[0][0] < _DEAREST:
                     why = f"task {task.id}: {task.success}"
                     yield _Wanted(best[2], given, (3.0 + best[0][0], best[0][1]), (task.id,), why)
+
+
+def _unexplained(
+    investigation: Investigation, task: Task, criterion: Criterion, held: Held
+) -> Iterator[_Wanted]:
+    """Of each given value a cell that a board showed to fail, and nobody knows at what."""
+    steps = tuple(step for step in task.steps if "CELL" in step.split())
+    for given in held.open_given:
+        for number, values in enumerate(cells_of(investigation, criterion, given)):
+            known = known_of(investigation, criterion.outcome, values)
+            if known.verdict is Verdict.FAILS and known.by is not None and known.by.source is Source.BENCH:
+                why = f"task {task.id}: {task.success}: it failed on the board, and no log says at what"
+                yield _Wanted(values, given, (3.0, float(number)), (task.id,), why, steps)
+                break
 
 
 def _promise(investigation: Investigation, outcome: str, values: Values) -> tuple[float, float]:
@@ -166,7 +192,9 @@ def _row(situation: Situation, name: str, wanted: _Wanted, means: Means) -> Cell
         tasks=list(wanted.tasks),
         why=wanted.why,
         expects={goal: _expected(investigation, goal, wanted.values) for goal in investigation.goals},
-        how=_how(situation, name, wanted.values, experiment.how if experiment else ""),
+        how=_ONCE_MORE
+        if wanted.steps
+        else _how(situation, name, wanted.values, experiment.how if experiment else ""),
         image="",
         lacks=lacks,
         commands=commands,
@@ -196,6 +224,10 @@ def _commands(plan: Plan, wanted: _Wanted, name: str, means: Means) -> tuple[lis
     of one that the user has. `prepare` prints how to flash what it found or made.
     """
     observe = ["bootwright", "observe", name, *(["--run", means.run] if means.run else []), "--log", "LOG"]
+    if wanted.steps:
+        card = {"CELL": f"{name}_log.raw"}
+        steps = [filled(plan, step, wanted.given, card) for step in wanted.steps]
+        return [shlex.join(words) for words in (*steps, observe) if words], ""
     release = plan.release_of(wanted.values)
     get = filled(plan, release.get, wanted.given, {}) if release is not None else []
     image = means.image or "IMAGE"

@@ -209,12 +209,14 @@ def _cause(investigation: Investigation, criterion: Criterion) -> Held:
 
 
 def _link(investigation: Investigation, criterion: Criterion) -> Held:
-    """The first broken link in a failing cell: by the log of a board, else by a prediction."""
-    judgement = investigation.judgements[criterion.outcome]
+    """The first broken link in a failing cell: by the log of a board, else by a prediction.
+
+    Open are given values of which a board failed, and no log says at what.
+    """
     failing = [
         observation
-        for observation in judgement.kept
-        if observation.outcomes[criterion.outcome] is Verdict.FAILS
+        for observation in investigation.counting(criterion.outcome)
+        if observation.outcomes.get(criterion.outcome) is Verdict.FAILS
     ]
     named: list[tuple[Source, str]] = []
     for observation in failing:
@@ -224,11 +226,18 @@ def _link(investigation: Investigation, criterion: Criterion) -> Held:
         broken = observation.evidence.get("goals", {}).get(criterion.outcome, {}).get("first_broken")
         if broken:
             named.append((observation.source, f"{broken['node']}: {broken['link']}"))
+    on_board = [observation for observation in failing if observation.source is Source.BENCH]
+    silent = tuple(
+        given
+        for given in investigation.given
+        if (there := [observation for observation in on_board if fits(observation.values, given)])
+        and not any(observation.evidence.get("cause") for observation in there)
+    )
     if not named:
-        return Held(Verdict.UNKNOWN)
+        return Held(Verdict.UNKNOWN, open_given=silent)
     best = max(source for source, _ in named)
     says = list(dict.fromkeys(words for source, words in named if source is best))
-    return Held(Verdict.WORKS, best, "; ".join(says[:2]))
+    return Held(Verdict.WORKS, best, "; ".join(says[:2]), silent)
 
 
 def _steps(steps: Sequence[str], results: Mapping[str, StepResult]) -> Held:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.judge import weigh_claim
+from bootwright.investigate.analysis.observations import Source
 from bootwright.investigate.decision.single_changes import Pair, SingleChange, pairs
 from bootwright.investigate.plans.changes import Remark, remarks
 from bootwright.investigate.plans.plan import Belief, covers
@@ -28,7 +30,8 @@ class BeliefResult:
 
     `status`: `refuted`, `stands`, `shown` (changing just what it blames made the difference, for every
     factor it names), `partly` (for some of them), `open`, `untested`, `weakened` (a narrower claim that it
-    rests on is refuted), `set-aside` (by the reports themselves).
+    rests on is refuted, or leaving what it blames by one factor did not mend it on a board), `set-aside` (by
+    the reports themselves).
     """
 
     id: str
@@ -80,13 +83,16 @@ def _weigh(investigation: Investigation, belief: Belief) -> BeliefResult:
         narrower_claim.status == "refuted" for narrower_claim in narrower
     ):
         status = "weakened"
+    unmended = _unmended(investigation, belief) if status in {"open", "partly"} else ""
+    if unmended:
+        status = "weakened"
     return BeliefResult(
         id=belief.id,
         says=belief.says,
         outcome=belief.outcome,
         status=status,
         by=tested.by,
-        why=WHY[status],
+        why=unmended or WHY[status],
         narrower=narrower,
         changes=tuple(pair.change for pair in telling.values()),
         unpinned=unpinned,
@@ -107,6 +113,30 @@ def _speaking_for(investigation: Investigation, belief: Belief) -> dict[str, Pai
             if held is None or pair.weight > held.weight:
                 best[pair.factor] = pair
     return best
+
+
+def _unmended(investigation: Investigation, belief: Belief) -> str:
+    """That leaving what the belief blames, by one factor alone, did not mend it on boards; else empty."""
+    plan = investigation.plan
+    failing = [
+        observation
+        for observation in investigation.counting(belief.outcome)
+        if observation.source is Source.BENCH and observation.outcomes.get(belief.outcome) is Verdict.FAILS
+    ]
+    for blamed in failing if plan is not None else ():
+        for other in failing if covers(dict(belief.cause), blamed.values) else ():
+            apart = [
+                factor.name
+                for factor in investigation.factors
+                if blamed.values.get(factor.name) != other.values.get(factor.name)
+            ]
+            if len(apart) != 1 or apart[0] not in belief.cause or covers(dict(belief.cause), other.values):
+                continue
+            (name,) = apart
+            label = plan.factor[name].label if plan is not None and name in plan.factor else ""
+            levels = f"from {blamed.level(name)} to {other.level(name)}"
+            return f"changing {label or name} alone, {levels}, did not mend it on a board"
+    return ""
 
 
 def _pinned(investigation: Investigation, belief: Belief, pair: Pair) -> bool:

@@ -26,18 +26,43 @@ def candidates(store: Store, library: Library, plan: Plan, further: Further | No
     fingerprint = hashlib.sha256(json.dumps(cattrs.unstructure(plan), sort_keys=True).encode()).hexdigest()
     began = store.get("plan")
     if began is not None and began != fingerprint:
-        raise Refused(
-            f"{store.folder} holds a run of another plan, or of an older text of this one",
-            hint="choose another folder with --out, or start over with --fresh",
-        )
+        raise _of_another(store, plan)
     stored = store.get("candidates")
     if stored is not None:
         kept = cattrs.structure(json.loads(stored), list[Candidate])
         return _with_further(store, library, plan, kept, further or Further())
     listed = list_candidates(plan, library)
     store.put("plan", fingerprint)
+    store.put("plan name", plan.name)
     store.put("candidates", json.dumps(cattrs.unstructure(listed)))
     return listed
+
+
+def _of_another(store: Store, plan: Plan) -> Refused:
+    """Why a folder that holds something else is not gone on with, and what can be done."""
+    name = store.get("plan name") or _plan_of_status(store)
+    if name == plan.name:
+        return Refused(
+            f"{store.folder} was begun with another text of the plan {plan.name} (an older bootwright, or a "
+            "file that was changed since): its answers may be to other questions, so it is not gone on with",
+            hint="start over with --fresh: what was booted here is booted again, what people told stays; or "
+            "leave it as it is and choose another folder with --out",
+        )
+    whose = f"the plan {name}" if name else "another plan"
+    return Refused(
+        f"{store.folder} holds a run of {whose}, not of {plan.name}",
+        hint="choose another folder with --out, or start over with --fresh",
+    )
+
+
+def _plan_of_status(store: Store) -> str:
+    """The plan's name by the status beside a run that was begun before the run itself kept it; else empty."""
+    try:
+        document = json.loads((store.folder / "status.json").read_bytes())
+    except (OSError, ValueError):
+        return ""
+    name = document.get("plan") if isinstance(document, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def _with_further(

@@ -160,7 +160,7 @@ def _for(claim: _Claim, belief: BeliefResult) -> _Evidence:
     changes = belief.changes
     shown = [capital(describe_change(claim.investigation, change, claim.names)) for change in changes]
     unchanged = [name for name in claim.subjects if all(change.factor != name for change in changes)]
-    if unchanged:
+    if unchanged and belief.status != "weakened":
         was = "was" if len(unchanged) == 1 else "were"
         shown.append(f"{capital(listed(claim.names.factors(unchanged)))} {was} not changed alone there.")
     shown += [
