@@ -8,6 +8,7 @@ of these names takes precedence, as pytest has it.
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MOST_SHOWN = 16384
 """Characters of the console's end that a failed test shows."""
+_ALL_MESSAGES = "loglevel=7"
+"""All but those for debugging (Documentation/admin-guide/kernel-parameters.txt)."""
 _OPTIONS = {
     "board": "The board that the fixture `board` is: a board file's name, or a file.",
     "kernel": "The kernel that `kernel` and `boot` mean: a catalogue name, or a file.",
@@ -127,18 +130,20 @@ Boot = Callable[..., "Booted | Shown | BenchRun"]
 
 
 @pytest.fixture
-def boot(
-    request: pytest.FixtureRequest, console: Console, record_property: Callable[[str, object], None]
-) -> Boot:
+def boot(request: pytest.FixtureRequest, console: Console) -> Boot:
     """Boots, and returns what `api.boot`, `api.boot_image` or `api.bench_run` does.
 
     `boot()` boots the image that is given, on the board of `--bootwright-env` or else in QEMU, and without an
     image the kernel, with probes. `boot(kernel=…)` and `boot(image=…)` say which; further arguments are those
     functions'. The verdict is a property in JUnit XML, and the console's end is shown where the test fails.
+
+    Kernels with probes run with `quiet`, and from a snapshot where there is one. A test that asks for
+    `console` gets the whole of it: they are booted anew then, with all messages.
     """
     from bootwright import api
 
     config = request.config
+    is_read = "console" in inspect.signature(request.function).parameters
 
     def run(**options: Any) -> Booted | Shown | BenchRun:  # noqa: ANN401 - the functions' own
         given_image, given_kernel = options.pop("image", None), options.pop("kernel", None)
@@ -149,6 +154,9 @@ def boot(
             given_kernel = None if given_image is not None else given_kernel
         with _explained():
             if given_image is None:
+                if is_read:
+                    options.setdefault("cold", True)
+                    options["arguments"] = (_ALL_MESSAGES, *options.get("arguments", ()))
                 probed = api.boot(given_kernel, **options)
                 recorded = probed.runs[-1][0].console
                 booted: Booted | Shown | BenchRun = probed
@@ -163,8 +171,11 @@ def boot(
                 recorded = b"".join(chunks)
         console.record(recorded)
         request.node.add_report_section("call", "console", console.text[-_MOST_SHOWN:])
-        record_property("bootwright.booted", str(given_image or given_kernel))
-        record_property("bootwright.verdict", booted.verdict.value)
+        # As `record_property` does, which warns of xunit2 although a test may have properties there.
+        request.node.user_properties += [
+            ("bootwright.booted", str(given_image or given_kernel)),
+            ("bootwright.verdict", booted.verdict.value),
+        ]
         return booted
 
     return run

@@ -47,6 +47,25 @@ def test_a_boot_its_verdict_in_junit_and_its_console(tmp_path: Path) -> None:
     }
     assert properties["bootwright.verdict"] == "works"
     assert "debian-6.18" in str(properties["bootwright.booted"])
+    assert "record_property" not in done.stdout, "a warning on every run"
+
+
+@pytest.mark.boot
+@pytest.mark.download
+def test_a_test_that_reads_the_console_gets_the_kernels_messages(tmp_path: Path) -> None:
+    test = """
+def test_console(boot, console):
+    for _ in range(2):  # the second may go on from a snapshot where nobody reads
+        boot(probes="mounts")
+        assert "Linux version" in console.text
+        assert "Kernel command line" in console.text
+        assert "KTAP version 1" in console.text
+def test_own(boot, console):
+    boot(probes="mounts", arguments=["loglevel=0"])
+    assert "Linux version" not in console.text
+"""
+    done = run(tmp_path, test, "--bootwright-kernel", "debian-6.18-4k")
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_what_is_not_given_is_said(tmp_path: Path) -> None:
