@@ -172,10 +172,12 @@ def boot(request: pytest.FixtureRequest, console: Console) -> Boot:
         console.record(recorded)
         request.node.add_report_section("call", "console", console.text[-_MOST_SHOWN:])
         # As `record_property` does, which warns of xunit2 although a test may have properties there.
-        request.node.user_properties += [
-            ("bootwright.booted", str(given_image or given_kernel)),
-            ("bootwright.verdict", booted.verdict.value),
-        ]
+        request.node.user_properties.extend(
+            [
+                ("bootwright.booted", str(given_image or given_kernel)),
+                ("bootwright.verdict", booted.verdict.value),
+            ]
+        )
         return booted
 
     return run

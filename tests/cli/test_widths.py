@@ -42,6 +42,29 @@ def test_lines_are_as_wide_as_the_screen_at_most(
     assert [line for line in wide if len(line.split()) > 1 and str(LOG) not in line] == []
 
 
+@pytest.mark.download
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("check", "--explain", "debian-7.3-4k", "--board", "raspberrypi-5", "--goal", "ethernet", "-q"),
+        ("check", "--matrix", "debian-6.18-4k", "debian-7.3-4k", "--board", "raspberrypi-5", "-q"),
+    ],
+    ids=lambda words: words[1],
+)
+def test_all_that_check_can_say_fits_the_screen(
+    words: tuple[str, ...], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    done = in_process(*words)
+    assert done.returncode in {0, 1, 3}, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) > 10
+    # A path has no place to be broken at.
+    wide = [line for line in lines if len(line) > columns]
+    assert [line for line in wide if len(max(line.split(), key=len)) < columns - 14] == []
+
+
 def test_a_list_for_a_program_has_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     done = in_process("boards", "list")

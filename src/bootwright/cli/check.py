@@ -190,7 +190,7 @@ def _print(checked: Checked, *, explain: bool) -> None:
     if explain:
         for verdicts in checked.judged:
             click.echo("")
-            for line in links(verdicts):
+            for line in links(verdicts, _columns()):
                 click.echo(_printable(line))
 
 
@@ -227,14 +227,13 @@ def _report_matrix(table: Matrix, *, as_json: bool, html: Path | None) -> int:
 
         click.echo(json.dumps(table.as_json(), indent=1))
     else:
-        for line in check_matrix.lines(table):
+        for line in check_matrix.lines(table, _columns()):
             click.echo(_printable(line))
     return worst(table.together().values()).exit_status
 
 
 def _report_all(everything: AllDevicetrees, *, as_json: bool) -> int:
     from bootwright.report.checked.devicetrees import lines
-    from bootwright.report.checked.text import terminal_size
 
     if as_json:
         import json
@@ -242,9 +241,16 @@ def _report_all(everything: AllDevicetrees, *, as_json: bool) -> int:
         click.echo(json.dumps(everything.as_json(), indent=1))
     else:
         # Into a file or another program a devicetree is one line.
-        for line in lines(everything, terminal_size().columns if sys.stdout.isatty() else None):
+        for line in lines(everything, _columns()):
             click.echo(_printable(line))
     return everything.exit_status
+
+
+def _columns() -> int | None:
+    """Of the screen; None for a file or another program."""
+    from bootwright.foundation.screen import line_width, screen_size
+
+    return line_width() if screen_size()[0] else None
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as escape
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -21,27 +22,41 @@ small { display: block; color: #444; max-width: 22em; overflow-wrap: anywhere; }
 """
 
 
-def lines(table: Matrix) -> Iterator[str]:
+def lines(table: Matrix, width: int | None = None) -> Iterator[str]:
     """A row for each kernel and a column for each source of devicetrees, or the other way round where there
-    are more sources; tables that are alike stand once.
+    are more sources; tables that are alike stand once. One that is wider than the screen is a list.
 
-    What breaks is said below all tables, under the number that the cells have.
+    What breaks is said below all tables, under the number that the cells have. `width` is in columns; None
+    where nobody looks at a screen.
     """
     numbers = _numbers(table)
     tables: dict[tuple[str, tuple[str, ...]], list[Place]] = {}
     for (board, stepping, goal), cells in _groups(table).items():
-        tables.setdefault((board, tuple(_rows(table, cells, numbers))), []).append(Place(stepping, goal))
+        tables.setdefault((board, tuple(_rows(table, cells, numbers, width))), []).append(
+            Place(stepping, goal)
+        )
     for (board, rows), places in tables.items():
         for steppings, goals in by_steppings(places).items():
             yield f"{_called(board, steppings)}: {', '.join(goals)}"
         yield from rows
         yield ""
     for (node, reason), number in numbers.items():
-        yield f"({number}) {node}: {reason}"
+        text = f"({number}) {node}: {reason}"
+        yield from _wrapped(text, width) if width is not None else [text]
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Broken between words, but not within a name."""
+    return textwrap.wrap(
+        text, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _rows(
-    table: Matrix, cells: dict[tuple[str, str], Cell], numbers: dict[tuple[str, str], int]
+    table: Matrix,
+    cells: dict[tuple[str, str], Cell],
+    numbers: dict[tuple[str, str], int],
+    width: int | None,
 ) -> Iterator[str]:
     sources = {
         source: name
@@ -60,6 +75,13 @@ def _rows(
         head = ("kernel", *sources.values())
         body = [(kernel, *(words[kernel, source] for source in sources)) for kernel in table.kernels]
     widths = [max(len(row[column]) for row in (head, *body)) for column in range(len(head))]
+    if width is not None and sum(widths) + 2 * len(widths) > width:
+        longest = max(widths[0], *map(len, head))
+        for first, *others in body:
+            yield f"  {head[0]} {first}"
+            for name, text in zip(head[1:], others, strict=True):
+                yield f"    {name:<{longest}}  {text}" if longest < width - 30 else f"    {text}  {name}"
+        return
     for first, *others in (head, *body):
         aligned = (f"{text:>{width}}" for text, width in zip(others, widths[1:], strict=True))
         yield f"  {first:<{widths[0]}}  {'  '.join(aligned)}"

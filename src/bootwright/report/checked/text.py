@@ -153,8 +153,20 @@ def notes(remarks: Sequence[str], size: Size = Size()) -> list[str]:
     return lines
 
 
-def links(verdicts: BoardVerdicts) -> Iterator[str]:
-    """Every link of every goal with its evidence; what goals share stands with the first of them."""
+def links(verdicts: BoardVerdicts, width: int | None = None) -> Iterator[str]:
+    """Every link of every goal with its evidence; what goals share stands with the first of them.
+
+    Lines are as long as need be where nobody looks at a screen (`width` None, else its columns).
+    """
+    for line in _links(verdicts):
+        if width is None or len(line) <= width:
+            yield line
+        else:
+            text = line.lstrip()
+            yield from _wrapped(line[: len(line) - len(text)], text, width)
+
+
+def _links(verdicts: BoardVerdicts) -> Iterator[str]:
     yield verdicts.title
     shown: dict[Link, str] = {}
     for name, goal in verdicts.goals.items():
