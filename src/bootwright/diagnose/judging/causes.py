@@ -23,6 +23,7 @@ from bootwright.diagnose.judging.order.about import (
 )
 from bootwright.diagnose.judging.order.joining import MOST_LINES, completed, parted
 from bootwright.diagnose.judging.order.raising import raised
+from bootwright.diagnose.judging.order.roots import has_a_disk_to_be_on, misses_no_device
 from bootwright.diagnose.judging.order.weight import weight_of
 from bootwright.diagnose.judging.rules import facts_match
 from bootwright.diagnose.messages.speaker import kernel_modules
@@ -40,8 +41,6 @@ _FOR_LONG: Final = 30.0
 _OF_DISKS: Final = frozenset({"storage", "root"})
 _OF_PROGRAMS: Final = frozenset({"init", "user"})
 _OF_NETWORK: Final = frozenset({"network", "wireless"})
-_ROOT_IS_NAMED_AND_THERE: Final = re.compile(r"unknown-block\((?!0,0\)|\d*[a-z])\d+,\d+\)")
-"""The kernel has a driver for the number that root= gives (init/do_mounts.c, Linux 6.12)."""
 _WAITS: Final = "deferred-"
 """With what the names of signatures begin that tell of devices which wait for a supplier."""
 _FOLLOWS: Final = "dependency-"
@@ -53,21 +52,23 @@ _ON_THE_WAY: Final = re.compile(
 )
 """Names of what network devices hang on."""
 _OF_AREA: Final = {"network": "network", "storage": "storage"}
-_NO_ROOT_ASKED: Final = re.compile(r"Cannot open root device \"(?:\(null\))?\"")
 _NET_ROOT: Final = re.compile(r"(?i)\bnfs|\bnbd|iscsi|netroot|livenet")
 
 
-def ordered(signature_findings: list[tuple[Signature, Finding]]) -> tuple[Finding, ...]:
-    """Fold consequences under their causes.
+def ordered(
+    signature_findings: list[tuple[Signature, Finding]], *, disks: tuple[int, ...] = ()
+) -> tuple[Finding, ...]:
+    """Fold consequences under their causes; `disks` are the lines in which one with partitions came.
 
     A cause lends its consequences' severity: what leads to a fatal end is itself fatal.
     """
     entries, stories = parted(raised(signature_findings))
-    return tuple(completed(_Folding(entries).findings(), stories))
+    return tuple(completed(_Folding(entries, disks).findings(), stories))
 
 
 class _Folding:
-    def __init__(self, signature_findings: list[tuple[Signature, Finding]]) -> None:
+    def __init__(self, signature_findings: list[tuple[Signature, Finding]], disks: tuple[int, ...]) -> None:
+        self._disks = disks
         self._signatures = [signature for signature, _ in signature_findings]
         self._findings = [finding for _, finding in signature_findings]
         self._first = [finding.lines[0].number if finding.lines else 0 for finding in self._findings]
@@ -135,7 +136,11 @@ class _Folding:
         is_suspicion = (
             not {signature.severity, cause_found.severity} <= SERIOUS and signature.area not in _OF_DISKS
         )
-        if is_suspicion and (_misses_no_device(effect_found) or self._nothing_waits(cause, effect)):
+        if is_suspicion and (
+            misses_no_device(effect_found)
+            or self._nothing_waits(cause, effect)
+            or has_a_disk_to_be_on(cause_found, effect_found, self._disks)
+        ):
             return False
         return (
             _known_facts_match(signature.explains_only.get(effect_found.signature, {}), effect_found)
@@ -326,19 +331,6 @@ def _of_another_supplier(cause: Finding, effect: Finding) -> bool:
         supplier is not None
         and driver is not None
         and not any(name.strip() in driver for name in supplier.split(","))
-    )
-
-
-def _misses_no_device(effect: Finding) -> bool:
-    """Whether a root could not be mounted though its device is there, or none was asked for.
-
-    What may keep a device away, and is no trouble with the disk itself, has then no part in it.
-    """
-    if effect.area not in _OF_DISKS:
-        return False
-    return any(
-        _ROOT_IS_NAMED_AND_THERE.search(line.text) is not None or _NO_ROOT_ASKED.search(line.text) is not None
-        for line in effect.lines
     )
 
 

@@ -13,6 +13,7 @@ from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_awa
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.judging.order.roots import disk_lines
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import kernel_modules
@@ -89,7 +90,7 @@ class Judge:
         }
         return tuple(
             _with_complaints(finding, boot) if finding.signature in crashes else finding
-            for finding in ordered(signature_findings)
+            for finding in ordered(signature_findings, disks=disk_lines(boot))
         )
 
     def outcome(self, state: BootState) -> Outcome:
