@@ -147,9 +147,7 @@ class BootState:
             if pattern.speakers and not self._may_say(record.voice, pattern.speakers):
                 continue
             marker = markers.get(pattern.name)
-            if marker is not None and marker.shell and self.component == "initramfs":
-                continue
-            if marker is not None and marker.unnamed and self.shown - {marker.component}:
+            if marker is not None and not marker.counts(self.component, self.shown, record):
                 continue
             if marker is not None:
                 self._pass(marker, line, record)

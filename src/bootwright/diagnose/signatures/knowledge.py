@@ -61,6 +61,9 @@ def make_knowledge(
     )
     made = tuple(_signature(file) for file in signatures.values())
     known = {pattern.name for signature in made for pattern in signature.patterns} | set(markers)
+    for file in stages.values():
+        for table in file.markers:
+            _check_names(str(files.get(file.component, file.component)), table.unless, known)
     for signature in made:
         where = str(files.get(signature.name, signature.name))
         _check_events(where, signature, known)
@@ -83,11 +86,15 @@ def make_knowledge(
 
 
 def _check_events(where: str, signature: Signature, known: Iterable[str]) -> None:
-    names = (*known, *PSEUDO_EVENTS, *(f"@stage:{stage}" for stage in STAGES))
-    allowed = set(names)
     wanted = list(signature.provoked_by)
     for rule in (signature.rule, *(case.rule for case in signature.cases)):
         wanted += (*rule.triggers, *rule.also, *rule.without, *rule.without_later, *rule.without_earlier)
+    _check_names(where, wanted, (*known, *PSEUDO_EVENTS, *(f"@stage:{stage}" for stage in STAGES)))
+
+
+def _check_names(where: str, wanted: Iterable[str], known: Iterable[str]) -> None:
+    names = tuple(known)
+    allowed = set(names)
     for name in wanted:
         if name not in allowed:
             hint = hint_for(name, names, kind="events")
@@ -204,5 +211,6 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
             shell=table.shell,
             stays=table.stays,
             unnamed=table.unnamed,
+            unless=table.unless,
             pattern=evolve(_pattern(name, table.pattern), once=once, begins=table.begins),
         )

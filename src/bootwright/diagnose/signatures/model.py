@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from functools import cached_property
 from typing import Final
 
 from attrs import evolve, field, frozen
 
 from bootwright.diagnose.model import Severity
-from bootwright.diagnose.reading.patterns import Pattern
+from bootwright.diagnose.reading.patterns import Pattern, Record
 
 ROLES = ("root", "kernel-module")
 """What a device or module may carry, for `Rule.carries`."""
@@ -243,6 +243,16 @@ class Marker:
     """It names nobody: it counts only where no other has shown itself before."""
     hands_over: bool = False
     """With it a boot loader starts the kernel: what comes next is the kernel's, or another boot's."""
+    unless: tuple[str, ...] = ()
+    """Events that make of a line another one: it is no milestone where it is one of them."""
+
+    def counts(self, component: str, shown: Set[str], record: Record) -> bool:
+        """Whether what a line says is a milestone: where `component` has the machine, and `shown` were seen."""
+        if self.shell and component == "initramfs":
+            return False
+        if self.unnamed and shown - {self.component}:
+            return False
+        return not (self.unless and any(pattern.name in self.unless for pattern, _ in record.matches))
 
 
 @frozen

@@ -213,6 +213,7 @@ class MarkerTable:
     shell: bool = False
     stays: bool = False
     unnamed: bool = False
+    unless: tuple[str, ...] = field(default=(), metadata=LONE)
 
 
 @frozen(kw_only=True)

@@ -137,7 +137,7 @@ class Complaints:
         state.tallies.pop(ABOUT, None)
         state.tallies.pop(QUOTED, None)
         state.tallies.pop(UNTOLD, None)
-        errors = self._counted(state)
+        errors = _lasting(self._counted(state), state)
         if not (errors or self._is_report) or _went_on(state, errors):
             return
         grave = [error for error in errors if is_grave(error.place.raw)]
@@ -197,6 +197,31 @@ class Complaints:
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
         return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+
+
+def _lasting(errors: list[_Complaint], state: BootState) -> list[_Complaint]:
+    """Without those of a network device whose link came up afterwards, and stayed: it works."""
+    up, down = _last_of(state, "link/up"), _last_of(state, "link/down")
+    works = {device: line for device, line in up.items() if line > down.get(device, 0)}
+    names = {device: re.compile(rb"(?<![\w.:-])" + re.escape(device) + rb"(?![\w-])") for device in works}
+    return [
+        error
+        for error in errors
+        if not any(
+            line > error.place.line and names[device].search(error.text) is not None
+            for device, line in works.items()
+        )
+    ]
+
+
+def _last_of(state: BootState, event: str) -> dict[bytes, int]:
+    """Device that an event names → the last line that does."""
+    places: dict[bytes, int] = {}
+    for tally in state.tallies.get(event, {}).values():
+        device = tally.facts.get("device", "").encode()
+        if device:
+            places[device] = max(places.get(device, 0), tally.last.line)
+    return places
 
 
 def _went_on(state: BootState, errors: list[_Complaint]) -> bool:
