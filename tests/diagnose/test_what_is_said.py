@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.model import Finding
+from bootwright.diagnose.model import Finding, Outcome
 from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
@@ -86,3 +86,40 @@ def test_what_to_do_follows_from_what_the_record_is_of(section: str, remedy: str
     )
     assert section in said["hardware-error"].cause
     assert remedy in said["hardware-error"].remedy
+
+
+SHUTDOWN = (
+    "[  OK  ] Stopped target graphical.target - Graphical Interface.\n"
+    "[  OK  ] Reached target umount.target - Unmount All Filesystems.\n"
+    "[  OK  ] Reached target poweroff.target - System Power Off.\n"
+)
+
+
+def test_a_shutdown_alone_does_not_tell_whether_the_machine_boots() -> None:
+    diagnosis = diagnose_bytes(SHUTDOWN.encode(), "log", KNOWLEDGE)
+    assert diagnosis.outcome is Outcome.UNKNOWN
+    assert diagnosis.boots[0].stages == ()
+
+
+def test_what_ran_before_a_shutdown_counts() -> None:
+    before = "[  OK  ] Started example.service - Example.\n"
+    diagnosis = diagnose_bytes((before + SHUTDOWN).encode(), "log", KNOWLEDGE)
+    assert diagnosis.outcome is Outcome.BOOT_OK
+    assert "shut-down" not in findings(before + SHUTDOWN)
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("r8169 0000:02:00.0 enp2s0: Link is Up - 1Gbps/Full", Outcome.BOOT_OK),
+        ("r8169 0000:03:00.0 enp3s0: Link is Up - 1Gbps/Full", Outcome.DEGRADED),
+        ("quux 0000:02:00.0: frob", Outcome.DEGRADED),
+    ],
+    ids=["its-own", "another-card", "no-link"],
+)
+def test_a_card_whose_link_comes_up_got_over_what_it_complained_of(link: str, expected: Outcome) -> None:
+    log = (
+        "[    5.100000] r8169 0000:02:00.0: Unable to load firmware rtl_nic/example.fw (-2)\n"
+        f"[    7.200000] {link}\n"
+    )
+    assert diagnose_bytes(log.encode(), "log", KNOWLEDGE).outcome is expected

@@ -37,6 +37,34 @@ def test_a_wrapper_is_taken_off(form: str, lines: tuple[bytes, ...]) -> None:
     assert text == list(lines)
 
 
+SHORT = (
+    b"FreeBSD 14.1-RELEASE GENERIC amd64",
+    b"",
+    b"mountroot: waiting",
+    b"Mounting from ufs:x failed with error 19.",
+)
+
+
+@pytest.mark.parametrize("form", ["{0}:", "{0:6}\t", "Nov 30 10:00:{0:02} "], ids=["grep", "cat", "ts"])
+def test_numbers_and_dates_before_a_few_lines_are_a_tools(form: str) -> None:
+    assert [line.strip() for line in unwrapped(wrapped(SHORT, form)).splitlines()] == list(SHORT)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0:00 starting\n1:30 halfway\n2:59 done\n",  # a clock
+        "3: three\n1: one\n2: two\n",  # a program's own numbers
+        "1: one\nand more\n2: two\n",
+        "Nov 30 10:00:01 box sshd[7]: one\nNov 30 10:00:02 box cron: two\nNov 30 10:00:03 box su: three\n",
+        "Nov 30 10:00:01 box started\nNov 30 10:00:02 box went on\nNov 30 10:00:03 box ended\n",
+    ],
+    ids=["clock", "unordered", "not-all", "syslog", "same-host"],
+)
+def test_other_numbers_and_dates_stay(text: str) -> None:
+    assert unwrapped(text.encode()) == text.encode()
+
+
 def test_levels_may_change_from_line_to_line() -> None:
     levels = ("INFO", "DEBUG", "WARNING")
     data = b"".join(f"({levels[n % 3]}) console: ".encode() + line + b"\n" for n, line in enumerate(KERNEL))

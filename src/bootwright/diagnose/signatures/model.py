@@ -247,7 +247,7 @@ class Marker:
     """Events that make of a line another one: it is no milestone where it is one of them."""
 
     def counts(self, component: str, shown: Set[str], record: Record) -> bool:
-        """Whether what a line says is a milestone: where `component` has the machine, and `shown` were seen."""
+        """Whether a line is a milestone, where `component` has the machine and `shown` were seen."""
         if self.shell and component == "initramfs":
             return False
         if self.unnamed and shown - {self.component}:

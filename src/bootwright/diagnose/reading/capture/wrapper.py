@@ -4,7 +4,9 @@
 programs and people number, date and name lines in ways nobody can list. What they have in common: nearly all
 lines of the file begin alike but for the numbers in it, and what comes behind it is a log, by the kernel's
 clock or the first line of a loader or kernel. Both are asked for, or a driver whose lines somebody picked out
-would lose its name.
+would lose its name. Two forms tell by themselves, also before a few lines: numbers that rise from line to
+line (`grep -n`, `cat -n`, `nl`), and a date before each of which a good part names nobody (`ts`), as every
+line of a system log does.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Final
 
 from bootwright.diagnose.reading import prefix
@@ -34,6 +37,13 @@ _LEVELS: Final = frozenset(
 """Words that change from line to line where a tool says how grave each one is, or where it came from."""
 _CLOCK: Final = re.compile(rb"\[ *\d{1,7}\.\d{4,6}\]")
 
+_FEWEST: Final = 3
+"""Lines without which numbers or dates before them are their own."""
+_COUNTED: Final = re.compile(rb"(?m)^[ \t]*(\d{1,7})(?::(?!\d\d\b)|\t|[ \t]*\r?$)")
+_DATED: Final = re.compile(rb"(?m)^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?: |$)")
+_NAMES_NOBODY: Final = 0.25
+"""Share of dated lines without the name of a program that no system log has."""
+
 Banner = Callable[[bytes], bool]
 """Whether a line is the first one of a loader or kernel."""
 
@@ -46,7 +56,7 @@ def wrapper_of(sample: bytes, *, banner: Banner | None = None) -> re.Pattern[byt
     """
     lines = [line for line in sample.split(b"\n")[:-1] if line.strip()][:_MOST_LINES]
     if len(lines) < _LEAST_LINES:
-        return None
+        return _told_by_itself(lines)
     tokens = _common(lines)
     patterns = [
         re.compile(rb"(?m)^[ \t]*" + b"".join(tokens[: length + 1]) + rb"[ \t]?")
@@ -58,9 +68,26 @@ def wrapper_of(sample: bytes, *, banner: Banner | None = None) -> re.Pattern[byt
     most = max(stamped, default=0)
     if most >= _STAMPED:
         return next(pattern for pattern, count in zip(patterns, stamped, strict=True) if count == most)
-    if banner is None:
+    behind = (
+        pattern for pattern in patterns if banner is not None and _before_banner(lines, pattern, banner)
+    )
+    return next(behind, None) or _told_by_itself(lines)
+
+
+def _told_by_itself(lines: Sequence[bytes]) -> re.Pattern[bytes] | None:
+    """What matches the numbers or dates before each of the lines."""
+    if len(lines) < _FEWEST:
         return None
-    return next((pattern for pattern in patterns if _before_banner(lines, pattern, banner)), None)
+    numbers = [int(match[1]) for line in lines if (match := _COUNTED.match(line)) is not None]
+    if len(numbers) == len(lines) and all(first < then for first, then in pairwise(numbers)):
+        return _COUNTED
+    if all(_DATED.match(line) is not None for line in lines):
+        nobody = sum(prefix.split(line, dated=False).text == line.strip() for line in lines)
+        # In a system log the same host stands there.
+        said_first = Counter(_DATED.sub(b"", line).split(b" ")[0] for line in lines)
+        same = max(said_first.values())
+        return _DATED if nobody >= _NAMES_NOBODY * len(lines) and same < _ALIKE * len(lines) else None
+    return None
 
 
 def _common(lines: Sequence[bytes]) -> list[bytes]:
