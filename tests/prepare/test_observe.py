@@ -189,7 +189,26 @@ def test_what_failed_is_told_though_the_board_restarted_after_it(kept: Path, end
         else []
     )
     (seen,) = read_record(kept).observations
-    assert seen.stepping == ("d0" if ending else "")
+    assert seen.stepping == "d0", "a Rev 1.1 is one, whether or not its firmware says so too"
+
+
+def test_a_log_of_another_revision_counts_for_its_own_and_says_so(kept: Path, tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_text(PANIC)
+    asked = ("--board", "raspberrypi-5", "--log", log, "--dry-run")
+    document, _ = observe(*asked, "--revision", "c04170")
+    assert (
+        "the log is of stepping d0, and the revision code c04170 is of c0: what it shows counts for d0"
+        in document["says"]
+    )
+    document, _ = observe("--prepared", kept, "--log", log, "--dry-run")
+    assert any("the image was prepared for c0" in text for text in document["says"])
+    for same in (("--revision", "e04171"), ()):
+        document, _ = observe(*asked, *same)
+        assert not any("counts for" in text for text in document["says"])
+    log.write_text(PANIC.replace("Rev 1.1", "Rev 1.0"))  # of either: one with 2 GB is a d0
+    document, _ = observe(*asked, "--revision", "c04170")
+    assert not any("counts for" in text for text in document["says"])
 
 
 def test_a_failed_goal_stays_failed_though_the_board_restarted(kept: Path) -> None:

@@ -54,7 +54,18 @@ def board_in_question(boot: Boot, given: Board | None) -> Board | None:
 
 
 def stepping_of(board: Board, boot: Boot) -> str | None:
-    """The board's stepping by the revision code in the log; None where there is no code of this board."""
+    """The board's stepping by the revision code in the log, else by the model, where that decides it.
+
+    None where the log says neither of this board.
+    """
+    stepping = _by_code(board, boot)
+    if stepping is not None or board.revision is None or board_of(boot) is not board:
+        return stepping
+    its = board.steppings_of_model(boot.fact("model") or "")
+    return next(iter(its)) if len(its) == 1 < len(board.steppings) else None
+
+
+def _by_code(board: Board, boot: Boot) -> str | None:
     code = boot.fact("revision")
     if code is None or board.revision is None:
         return None
@@ -97,7 +108,7 @@ def _identity(boot: Boot, board: Board, announced: Board | None) -> Iterator[Evi
         yield Evidence(Stance.TELLS, f"The log is of this board: {model}.", "the log: machine model")
     if code is None or board.revision is None:
         return
-    stepping = stepping_of(board, boot)
+    stepping = _by_code(board, boot)
     if stepping is None:
         says = f"The revision code {code} in the log is not one of {board.name}."
         yield Evidence(Stance.REFUTES, says, board.revision.source)

@@ -127,6 +127,8 @@ def observe(
         )
     if boot is not None and diagnosis is not None and boot is not diagnosis.boots[-1]:
         says.append(_which(boot, diagnosis))
+    stepping = _stepping(board, boot, diagnosis, given)
+    says += _of_another_stepping(stepping, board, given, record)
     says += refuted
     against = tuple(_against(outcomes, record)) if not refuted else ()
     if refuted:
@@ -148,7 +150,7 @@ def observe(
         next=next_step,
         note=given.note,
         counts=not refuted,
-        stepping=_stepping(board, boot, diagnosis, given),
+        stepping=stepping,
     )
     lines = cause.lines[:_MOST_LINES] if cause is not None else ()
     return Observed(
@@ -287,6 +289,18 @@ def _stepping(board: Board | None, boot: Boot | None, diagnosis: Diagnosis | Non
     if len(names) == 1:
         return names.pop() or ""
     return board.stepping_of(given.revision).name if given.revision else ""
+
+
+def _of_another_stepping(
+    stepping: str, board: Board | None, given: Given, record: Record | None
+) -> Iterator[str]:
+    """That a log is of another stepping than what was told, or prepared."""
+    if given.revision and board is not None:
+        wanted, whose = board.stepping_of(given.revision).name, f"the revision code {given.revision} is of"
+    else:
+        wanted, whose = record.stepping if record is not None else "", "the image was prepared for"
+    if stepping and wanted and stepping != wanted:
+        yield f"the log is of stepping {stepping}, and {whose} {wanted}: what it shows counts for {stepping}"
 
 
 def _kept(given: Given) -> Mapping[str, str]:
