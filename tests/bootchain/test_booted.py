@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from chain_kit import os_release, uki
 from talos_kit import ARGUMENTS, Talos, devicetree, initramfs, kernel, talos_image
 
 from bootwright.foundation.errors import Missing, Refused
@@ -117,6 +118,25 @@ def test_which_entry_is_started(
     for name in ("old", "new"):
         if name in title:
             assert boot.kernel.name == f"/{name}/vmlinuz"
+
+
+@pytest.mark.parametrize(("default", "version"), [("kit-9*", "9"), ("kit-10*", "10"), ("", "10")])
+def test_of_several_ukis_the_system_is_that_of_the_chosen_one(
+    tmp_path: Path, default: str, version: str
+) -> None:
+    files: dict[str, str | bytes] = {
+        f"EFI/Linux/kit-{number}.efi": uki(number, "quiet", os_release(number)) for number in ("9", "10")
+    }
+    folder = boot_folder(tmp_path, {**files, "loader/loader.conf": f"default {default}\n" if default else ""})
+    boot = boot_of(Explorer().artifact(str(folder)))
+    assert boot.kernel.origin.where.endswith(f"kit-{version}.efi:.linux")
+    assert boot.os["VERSION_ID"] == version
+
+
+def test_of_two_root_file_systems_only_what_both_say_is_known(tmp_path: Path) -> None:
+    files = {f"{root}/os-release": os_release(version) for root, version in (("etc", "1"), ("usr/lib", "2"))}
+    boot = boot_of(Explorer().artifact(str(boot_folder(tmp_path, {"vmlinuz": NEW, **files}))))
+    assert (boot.os["ID"], boot.os.get("VERSION_ID")) == ("kit", None)
 
 
 def test_what_an_entry_hands_over_and_what_is_another_one_s(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from click.testing import CliRunner
+from command_kit import in_process
 
 from bootwright.cli.main import main
 from bootwright.foundation.errors import Missing, Refused
@@ -47,3 +48,28 @@ def test_a_card_for_two_boards_is_checked_with_two_kernels(tmp_path: Path) -> No
         assert only["boots"]["kernel"]["place"] == place
         goals = [row["goals"] for row in document["boards"] if row["board"] == board]
         assert only["goals"] in goals
+
+
+@pytest.mark.download
+def test_what_the_board_s_firmware_does_not_start_is_not_said_to_work(tmp_path: Path) -> None:
+    try:
+        kernel = open_library().get("debian-6.12.117-4k", modules=True)
+    except (Missing, Refused) as error:
+        pytest.skip(str(error))
+    blob = dtb_for(kernel, "raspberrypi-4")
+    (tmp_path / "extlinux").mkdir()
+    (tmp_path / "extlinux/extlinux.conf").write_text("label x\n linux /vmlinuz\n append console=tty1\n")
+    shutil.copyfile(kernel.image, tmp_path / "vmlinuz")
+    shutil.copyfile(blob, tmp_path / blob.name)
+
+    def console(*more: str) -> tuple[int, str]:
+        done = in_process("check", str(tmp_path), "--goal", "console", "--json", "-q", *more)
+        (judged, *_) = json.loads(done.stdout).get("boards") or [json.loads(done.stdout)]
+        links = judged["goals"]["console"]["chain"]
+        return done.returncode, next((link["link"] for link in links if link["verdict"] != "works"), "")
+
+    for more in ((), ("--board", "raspberrypi-4"), ("--board", "raspberrypi-4", "--entry", "x")):
+        assert console(*more) == (3, "a start by the board's firmware"), more
+    (tmp_path / "cmdline.txt").write_text("console=tty1\n")
+    (tmp_path / "config.txt").write_text("arm_64bit=1\nkernel=vmlinuz\n")
+    assert console("--board", "raspberrypi-4") == (0, "")

@@ -88,3 +88,22 @@ def test_a_signature_is_spoken_of_where_there_is_one(image: Path, tmp_path: Path
     assert not [check for check in verify(made.image).checks if "; signed" in check.detail]
     again = edited(made.image, tmp_path / "again.raw", "+debug")
     assert not [note for note in again.notes if "signature" in note]
+
+
+@pytest.mark.parametrize(
+    ("sections", "wanted"),
+    [
+        ((), "unknown"),
+        (((".cmdline", b"root=PARTUUID=1-02"),), "works"),
+        (((".cmdline", b"quiet"),), "unknown"),
+    ],
+)
+def test_a_uki_needs_its_kernel_only(
+    grub: Path, tmp_path: Path, sections: tuple[tuple[str, bytes], ...], wanted: str
+) -> None:
+    made = [NewSection(*section) for section in ((".linux", image_kit.kernel_image()), *sections)]
+    (tmp_path / "kit.efi").write_bytes(add_sections(pe_kit.efi_program(), made, "kit"))
+    image = swap(grub, tmp_path / "out.raw", Changes(files=((LOADER, tmp_path / "kit.efi"),))).image
+    checks = [check for check in verify(image).checks if "BOOTAA64" in (check.where or "")]
+    assert {check.name: check.verdict for check in checks}.get("uki") == "works"
+    assert {check.name: check.verdict for check in checks}.get("root file system", "works") == wanted

@@ -30,10 +30,13 @@ def chains(volumes: Sequence[Volume], board: Board | None = None) -> tuple[Chain
             return (*defaults, *(chain for group in groups for chain in group[1:] if id(chain) not in seen))
     remaining = board_chains(volumes)
     if model is not None and remaining:
-        remaining[0] = evolve(
-            remaining[0], unsure=remaining[0].unsure or f"the firmware of {model.name} starts nothing here"
-        )
+        remaining[0] = evolve(remaining[0], unsure=not_by_firmware(model.name))
     return (evolve(remaining[0], default=True), *remaining[1:]) if remaining else ()
+
+
+def not_by_firmware(name: str) -> str:
+    """Why what boots is not certain on a board whose firmware starts nothing."""
+    return f"the firmware of {name} starts nothing of it"
 
 
 def _firmware_groups(volumes: Sequence[Volume], model: FirmwareModel | None) -> list[list[Chain]]:

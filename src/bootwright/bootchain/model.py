@@ -49,6 +49,9 @@ class Part:
         return {"place": self.place, "named_by": self.by or None, "there": self.exists}
 
 
+RASPBERRY_PI = "Raspberry Pi firmware"
+
+
 @frozen
 class Stage:
     """A program or rule that runs before the kernel."""
@@ -113,6 +116,11 @@ class Chain:
         if self.kind in {"grub", "loader-entry", "uki", "efi"}:
             return True
         return False if self.kind in {"extlinux", "firmware"} else None
+
+    @property
+    def by_raspberry_pi(self) -> bool:
+        """Whether a Raspberry Pi's own firmware is what starts it, or its boot loader."""
+        return any(stage.name == RASPBERRY_PI for stage in self.stages)
 
     @property
     def name(self) -> str:

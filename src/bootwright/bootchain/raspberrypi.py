@@ -15,7 +15,7 @@ from bootwright.bootchain.after_firmware import loader_chains
 from bootwright.bootchain.efi.program import is_arm64_kernel, is_u_boot
 from bootwright.bootchain.efi.start import efi_chains
 from bootwright.bootchain.firmware_models import FirmwareModel
-from bootwright.bootchain.model import Chain, Part, Stage
+from bootwright.bootchain.model import RASPBERRY_PI, Chain, Part, Stage
 from bootwright.bootchain.volumes import Volume, absolute, file_at, open_at, place, text_at, text_or_none
 from bootwright.firmware.config_txt import ConfigTxt, Setting, read_config_txt
 from bootwright.firmware.files import boot_files
@@ -106,7 +106,7 @@ def _for_boards(
 
 
 def _followed(volumes: Sequence[Volume], volume: Volume, handed: Handover) -> list[Chain]:
-    firmware = Stage("Raspberry Pi firmware", place(volume, CONFIG))
+    firmware = Stage(RASPBERRY_PI, place(volume, CONFIG))
     if handed.uefi is not None:
         return efi_chains(volumes, [firmware, Stage("UEFI", handed.uefi.place)])
     if handed.program is None:

@@ -27,9 +27,8 @@ def board_checks(
         return
     for board in boards:
         try:
-            if gathered.depends_on_board:
-                gathered = gather((str(image),), progress, board=board)
-            judged = judge_boards(gathered, gathered.facts(), (board,), stepping, asked)
+            own = gather((str(image),), progress, board=board) if gathered.depends_on(board) else gathered
+            judged = judge_boards(own, own.facts(), (board,), stepping, asked)
         except BootwrightError as error:
             yield unknown(board.id, error.message, hint=error.hint)
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from attrs import evolve, field, frozen
@@ -147,9 +147,6 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
     foreign = {id(below) for part in initramfs if part not in own for below in part.walk()}
     release = chosen.kernel.fact("release")
     config_txt = _first(root.of_kind(ItemKind.CONFIG_TXT))
-    systems = [item for item in root.of_kind(ItemKind.OS_RELEASE) if isinstance(item.detail, dict)]
-    inside = {id(below) for item in own for below in item.walk()}
-    systems.sort(key=lambda system: (id(system) not in inside, id(system) in foreign))
     return Boot(
         kernel=chosen.kernel,
         others=others,
@@ -170,11 +167,31 @@ def _boot(root: Item, chosen: _Choice, others: tuple[Item, ...]) -> Boot:
             and item.detail.files
         ),
         arguments=chosen.arguments,
-        os=dict(systems[0].detail) if systems and isinstance(systems[0].detail, dict) else {},
+        os=_system(root, chosen, foreign),
         title=chosen.title,
         chain=chosen.chain,
         missing=chosen.missing,
     )
+
+
+def _system(root: Item, chosen: _Choice, foreign: Collection[int]) -> dict[str, str]:
+    """os-release of the system that is started: of its initramfs, else of its UKI, else of what is neither
+    another's initramfs (`foreign`, ids of items) nor another UKI. Of several that differ only what all of
+    them say; empty where that is nothing.
+    """
+    ukis = root.of_kind(ItemKind.UKI)
+    whose = {id(below): uki for uki in ukis for below in uki.walk()}
+    uki = whose.get(id(chosen.kernel))
+    inside = {id(below) for item in chosen.initramfs for below in item.walk()}
+    ranked: dict[int, list[dict[str, str]]] = {}
+    for item in root.of_kind(ItemKind.OS_RELEASE):
+        if isinstance(item.detail, dict) and id(item) not in foreign:
+            its_uki = whose.get(id(item))
+            rank = 0 if id(item) in inside else 1 if its_uki is not None else 2
+            if rank != 1 or its_uki is uki:
+                ranked.setdefault(rank, []).append(item.detail)
+    nearest = ranked[min(ranked)] if ranked else [{}]
+    return {name: value for name, value in nearest[0].items() if all(os.get(name) == value for os in nearest)}
 
 
 def _default(boot_chains: Sequence[Chain], choices: Sequence[_Choice]) -> _Choice:

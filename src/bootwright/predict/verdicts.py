@@ -211,7 +211,10 @@ def answer(
     `again` gathers the artifacts for one board, where it depends on the board what boots. Raises as
     `judge_boards`.
     """
-    if not gathered.depends_on_board:
+    listed = (
+        [place[0] for place in places(gathered, chosen, stepping)] if chosen or not asked.unlisted else []
+    )
+    if not any(gathered.depends_on(board) for board in listed):
         judged = _judged(gathered, chosen, stepping, asked) if chosen or not asked.unlisted else []
         judged += _unlisted(gathered, chosen, stepping, asked, alone=not judged)
         boots = {
@@ -219,9 +222,8 @@ def answer(
         }
         return Answers(judged, boots, gathered.notes)
     judged, boots, notes = [], {}, list(gathered.notes)
-    listed = places(gathered, chosen, stepping) if chosen or not asked.unlisted else ()
-    for board in {board.id: board for board, _ in listed}.values():
-        own = again(board)
+    for board in {board.id: board for board in listed}.values():
+        own = again(board) if gathered.depends_on(board) else gathered
         judged += _judged(own, (board,), stepping, asked if chosen else evolve(asked, lenient=True))
         notes += own.notes
         if own.chain is not None:
@@ -338,6 +340,8 @@ def verdicts(resolved: Resolved, facts: KernelFacts, asked: Asked) -> BoardVerdi
         goals = {
             name: goal if name in OS_GOALS else headed(goal, resolved.misfit) for name, goal in goals.items()
         }
+    if resolved.unstarted is not None:
+        goals = {name: headed(goal, resolved.unstarted) for name, goal in goals.items()}
     lacking = (goal.first_broken for goal in goals.values() if goal.first_broken is not None)
     if asked.remedies and any(broken.lacks for broken in lacking):
         from bootwright.predict.elsewhere import with_remedy

@@ -77,6 +77,9 @@ def _chain(chain: Chain, looked_at: set[tuple[object, ...]]) -> Iterator[Check]:
     if chain.uki is None and files not in looked_at:
         looked_at.add(files)
         yield from _files(chain, chain.kernel, named)
+    if not chain.initramfs and _init_names(chain) and files[:2] not in looked_at:
+        looked_at.add(files[:2])
+        yield _no_root(chain.uki.place if chain.uki is not None else named)
     for tree in (chain.devicetree, *chain.overlays):
         check = tree_check(tree) if tree is not None and ("tree", tree.place) not in looked_at else None
         if tree is not None:
@@ -124,6 +127,18 @@ def _init_names(chain: Chain) -> tuple[str, ...]:
 
 def _no_init(chain: Chain, place: str) -> Check:
     return fails("initramfs", f"it holds no {_init_names(chain)[0]}", where=place)
+
+
+def _no_root(named: str) -> Check:
+    """Neither an initramfs nor `root=`: an archive inside the kernel (usr/Kconfig INITRAMFS_SOURCE), or
+    arguments that are not the loader's, may still bring a root file system."""
+    return unknown(
+        "root file system",
+        "no initramfs is handed over, and no root= names one: the kernel starts only if it has an initramfs "
+        "built in, or root= from elsewhere",
+        where=named,
+        hint="add root=PARTUUID=… to its arguments, or an initramfs",
+    )
 
 
 def _entry(chain: Chain, named: str) -> Iterator[Check]:
@@ -187,19 +202,25 @@ def _uki(chain: Chain, uki: Part) -> Iterator[Check]:
     headers = read_pe(source)
     profiles = read_profiles(source, headers)
     profile = profiles[chain.profile]
-    missing = [name for name in (".linux", ".initrd", ".osrel", ".cmdline") if profile.section(name) is None]
+    # Only the kernel is required (UAPI.5).
+    optional = [name for name in (".initrd", ".osrel", ".cmdline") if profile.section(name) is None]
+    without = f"; without {', '.join(optional)}" if optional else ""
     if headers.machine != "arm64" or not headers.is_efi_application:
         yield fails("uki", f"it is for {headers.machine}, or no EFI application", where=place)
-    elif missing:
-        yield fails("uki", f"it has no section {', '.join(missing)}", where=place)
+    elif profile.section(".linux") is None:
+        yield fails("uki", "it has no section .linux", where=place)
     elif len(profiles) == 1:
         signed = f"; {_SIGNED}" if headers.signed else ""
-        yield works("uki", f"{len(headers.sections)} sections, all inside the file{signed}", where=place)
+        yield works(
+            "uki", f"{len(headers.sections)} sections, all inside the file{without}{signed}", where=place
+        )
     else:
         own = [labeled.label for labeled in profile.sections if labeled.profile is not None]
         named = profile.title or profile.id or "without a name"
         signed = f"; {_SIGNED}" if headers.signed and not chain.profile else ""
-        yield works("uki", f"profile {profile.number} ({named}) with {', '.join(own)}{signed}", where=place)
+        yield works(
+            "uki", f"profile {profile.number} ({named}) with {', '.join(own)}{without}{signed}", where=place
+        )
     shared = {labeled.label for labeled in profiles[0].sections} if chain.profile else set()
     linux, initrd, uname = (profile.labeled(name) for name in (".linux", ".initrd", ".uname"))
     started = None

@@ -114,6 +114,7 @@ class _Collection:
             placed_dtbs=self.placed_dtbs,
             on_partition=self.on_partition,
             chain=self.chain,
+            read_for=self.board,
             devicetree=self.devicetree,
             devicetree_choices=self.devicetree_choices,
             handed_over_by=self.handed_over_by,
@@ -272,10 +273,7 @@ def _told(source: FileBytes) -> Eeprom | None:
 
 
 def _folder(collection: _Collection, path: Path) -> bool:
-    """Devicetrees and overlays of a folder; with a config.txt in it, it is what the firmware reads.
-
-    Whether there is a devicetree.
-    """
+    """Add what a folder holds: with config.txt what firmware reads. Whether a devicetree is among it."""
     firmware = (path / "config.txt").is_file()
     if firmware:
         collection.config_txt = _config_txt(path / "config.txt")

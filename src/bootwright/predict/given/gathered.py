@@ -23,6 +23,7 @@ from bootwright.foundation.errors import BootwrightError, Malformed, Missing
 from bootwright.foundation.versions import Version
 from bootwright.kernels.model import Kernel
 from bootwright.predict.given.blobs import Blob, Origin, base_of, of_the_board, root_compatible
+from bootwright.predict.given.starter import not_started
 from bootwright.predict.misfit import misfit
 from bootwright.predict.model import Link
 from bootwright.predict.rules.predicates import FileSystemFacts, Given
@@ -84,6 +85,8 @@ class Resolved:
     """What is wrong with the choice of the devicetree; None where it is the board's."""
     origin: Origin
     """Where the devicetree is from."""
+    unstarted: Link | None = None
+    """That the board's firmware does not start the image by itself; None where it does, or is not known."""
     notes: tuple[str, ...] = ()
 
 
@@ -117,6 +120,8 @@ class Gathered:
     which is the board's, before `devicetree`."""
     handed_over_by: str = ""
     """The boot entry that does."""
+    read_for: Board | None = None
+    """The board for which an image's chain was looked for; None: for any."""
     filesystems: tuple[FileSystemFacts, ...] | None = None
     """To be mounted by the kernel; None where no image is among the artifacts."""
     arguments: str | None = None
@@ -173,10 +178,11 @@ class Gathered:
             )
         return configured(facts, *self.config, alone=False)
 
-    @property
-    def depends_on_board(self) -> bool:
-        """Whether another board's firmware would start something else of the image."""
-        return self.chain is not None and bool(self.chain.boards)
+    def depends_on(self, board: Board) -> bool:
+        """Whether the board's firmware may start something else of the image, or nothing."""
+        if self.chain is None or self.read_for is not None:
+            return False
+        return bool(self.chain.boards) or not (self.chain.by_raspberry_pi or not board.firmware_models)
 
     @property
     def kernel_arguments(self) -> Arguments | None:
@@ -196,11 +202,9 @@ class Gathered:
         return paths
 
     def choose(self, board: Board, stepping: str) -> Choice:
-        """The devicetree that Linux gets on a stepping of a board.
-
-        A file that the user named; else the one that the image's boot loader hands over; else the one that
-        the firmware picks by its name: `device_tree=` of config.txt, the stepping's own, or where firmware
-        takes another stepping's in its place, that.
+        """The devicetree that Linux gets on a stepping of a board: a file that the user named; else the one
+        that the image's boot loader hands over; else the one that the firmware picks by its name:
+        `device_tree=` of config.txt, the stepping's own, or where firmware takes another stepping's, that.
 
         Raises `Refused` where what the user gave is for something else than the board, and `Missing` where
         there is none to choose.
@@ -353,6 +357,7 @@ class Gathered:
             arguments=self.arguments,
             misfit=wrong,
             origin=choice.blob.origin,
+            unstarted=not_started(self.chain, board) if self.read_for is not None else None,
             notes=notes,
         )
 

@@ -45,7 +45,7 @@ def kernel_of(item: Item, boot: Boot, artifact: str, progress: Progress) -> tupl
         but = f", but those of {releases}" if releases else ""
         notes = (f"{artifact} holds no modules of {release}{but}",)
     kernel = Kernel(
-        name=PurePosixPath(artifact).name,
+        name=PurePosixPath(artifact).name or artifact,
         version=_kernel_version(boot.kernel.detail, release),
         release=release,
         page_size=getattr(boot.kernel.detail, "page_size", None) or 0,
