@@ -76,6 +76,8 @@ export function start(panel, engine) {
     for (const name of ["board", "revision", "os", "entry", "cmdline"]) request[name] = by(name).value;
     const chosen = kernels?.value || "";
     request.has_kernels = Boolean(newest);
+    request.images = Object.fromEntries(
+      [...(kernels?.options || [])].filter((option) => option.dataset.image).map((option) => [option.value, option.dataset.image]));
     request.may_add_kernel = Boolean(newest) && chosen === AUTOMATIC;
     // A kernel whose facts lie beside the page: a few hundred kilobytes, fetched when it is first asked for.
     const withKernel = async (kernel) => {
@@ -85,7 +87,10 @@ export function start(panel, engine) {
     };
     const files = () => (chosen && chosen !== AUTOMATIC ? withKernel(chosen) : picked);
     const shown = (answer) => [judgedBoards(answer)];
-    ask("check", request, files, shown, async (answer) =>
-      answer.needs_kernel ? [{ ...request, may_add_kernel: false }, await withKernel(newest)] : null);
+    ask("check", request, files, shown, async (answer) => {
+      if (answer.needs_kernel) return [{ ...request, may_add_kernel: false }, await withKernel(newest)];
+      if (answer.needs_facts) return [{ ...request, facts: `${answer.needs_facts}.facts` }, await withKernel(answer.needs_facts)];
+      return null;
+    });
   });
 }

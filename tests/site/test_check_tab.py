@@ -27,6 +27,7 @@ from bootwright.foundation.progress import Silent
 from bootwright.foundation.verdict import Verdict
 from bootwright.kernels.catalogue import open_library
 from bootwright.kernels.model import Kernel
+from bootwright.predict.kernel.facts_file import write_facts
 from bootwright.predict.model import Answer, Evidence, GoalVerdict, Link
 from bootwright.report.checked.chain_picture import chain_picture, stations
 
@@ -166,11 +167,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def command(image: Path, *options: str, cache: Path | None = None) -> dict[str, Any]:
-    environment = {**os.environ, **({"BOOTWRIGHT_CACHE": str(cache)} if cache is not None else {})}
+def command(image: Path, *options: str) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "bootwright", "check", f"./{image.name}", "--json", "-q", *options],
-        cwd=image.parent, capture_output=True, check=False, env=environment,
+        cwd=image.parent, capture_output=True, check=False,
     )  # fmt: skip
     document: dict[str, Any] = json.loads(done.stdout)
     return document
@@ -187,6 +187,31 @@ def test_python_answers_as_the_command(image: Path, monkeypatch: pytest.MonkeyPa
     assert pictures.keys() == answered["check"]["goals"].keys()
     for svg in pictures.values():
         assert ElementTree.fromstring(svg).tag == f"{SVG}svg"  # noqa: S314
+
+
+@pytest.mark.download
+def test_an_images_kernel_is_known_by_the_facts_beside_the_page(
+    image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = kernel("debian-6.18-4k")
+    facts = f"{here.name}.facts"
+    (tmp_path / facts).write_bytes(write_facts(here))
+    (tmp_path / image.name).symlink_to(image)
+    expected = command(image, "--board", "raspberrypi-5", "--revision", "e04171")
+    monkeypatch.setenv("BOOTWRIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    files = [Path(image.name)]
+    asked: dict[str, Any] = {"board": "raspberrypi-5", "revision": "e04171"}
+    without = tab.answer(asked, files, Silent())["check"]["goals"]
+    assert without["os-start"]["verdict"] == "unknown"
+    others = {**asked, "images": {"other": "0" * 64}}
+    assert tab.answer(others, files, Silent())["check"]["goals"] == without
+    asked["images"] = {"other": "0" * 64, here.name: here.image_sha256}
+    assert tab.answer(asked, files, Silent()) == {"needs_facts": here.name}
+    known = tab.answer({**asked, "facts": facts}, [Path(facts), *files], Silent())
+    verdicts = {name: judged["verdict"] for name, judged in known["check"]["goals"].items()}
+    assert verdicts == {name: judged["verdict"] for name, judged in expected["goals"].items()}
+    assert verdicts["os-start"] == "works"
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +237,10 @@ def ask(browser: Any, files: list[Path], **fields: str) -> None:  # noqa: ANN401
 @pytest.mark.download
 @pytest.mark.browser
 @NEEDS_A_BROWSER
-def test_the_page_answers_as_the_command(browser: Any, image: Path, tmp_path: Path) -> None:  # noqa: ANN401
-    # Where it has no kernels either, whose configuration may be the image's kernel's.
-    expected = command(image, "--board", "raspberrypi-5", "--revision", "e04171", cache=tmp_path / "cache")
+def test_the_page_answers_as_the_command(browser: Any, image: Path) -> None:  # noqa: ANN401
+    # The facts beside the page say how the image's kernel was built, as the catalogue does here.
+    expected = command(image, "--board", "raspberrypi-5", "--revision", "e04171")
+    assert expected["goals"]["os-start"]["verdict"] == "works"
     ask(browser, [image], board="raspberrypi-5", revision="e04171")
     shown = browser.execute_script(
         "return [...document.querySelectorAll('#check-result article')].map((goal) => ["

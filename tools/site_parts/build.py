@@ -77,12 +77,15 @@ def _files(root: Path, runs: Sequence[Path], kernels: Sequence[str]) -> Iterator
         lstrip_blocks=True,
     )
     page = environment.get_template("index.html.j2")
-    facts = dict(map(_facts, kernels))
-    yield from ((f"kernels/{name}.facts", content) for name, content in facts.items())
+    images: dict[str, str] = {}
+    for name in kernels:
+        kernel = get_kernel(name, modules=True, offline=True)
+        images[kernel.name] = kernel.image_sha256
+        yield f"kernels/{kernel.name}.facts", write_facts(kernel)
     yield (
         "index.html",
         page.render(
-            version=__version__, policy=POLICY, tabs=_TABS, boards=_boards(), kernels=list(facts)
+            version=__version__, policy=POLICY, tabs=_TABS, boards=_boards(), kernels=images
         ).encode(),
     )
     for path in sorted(source.rglob("*")):
@@ -95,12 +98,6 @@ def _files(root: Path, runs: Sequence[Path], kernels: Sequence[str]) -> Iterator
             raise Malformed("npm package pyodide", None, f"the file {name}", "none of that name")
         yield f"pyodide/{name}", runtime[name]
     yield "bootwright.zip", archive(root / "src" / "bootwright", recorded(runs))
-
-
-def _facts(name: str) -> tuple[str, bytes]:
-    """(whole name, file) of a kernel that is here with its modules; raises `Missing` where it is not."""
-    kernel = get_kernel(name, modules=True, offline=True)
-    return kernel.name, write_facts(kernel)
 
 
 def _boards() -> tuple[KnownBoard, ...]:

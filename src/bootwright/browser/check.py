@@ -12,7 +12,10 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.formats.sources.compressed import is_expanded_whole
 from bootwright.foundation.errors import Refused
 from bootwright.foundation.progress import Progress
+from bootwright.foundation.verdict import Verdict
 from bootwright.predict.given.gathered import NoKernel
+from bootwright.predict.given.image_kernel import lacks_configuration
+from bootwright.predict.kernel.facts_file import kernel_of_facts
 from bootwright.report.checked.chain_picture import chain_picture
 from bootwright.report.checked.text import screens
 
@@ -31,14 +34,19 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
     (`talos=1.12.1`), `entry` and `cmdline` (of the boot entry), as the command's options. A file that was
     picked alone is an artifact; of a folder, the folder is. `has_kernels` says that the page has some, and
     `may_add_kernel` that it adds one where devicetrees come alone: then `{"needs_kernel": true}` asks for it.
-    `on_disk` is false where the browser gives the
-    page no storage, so that what is kept in the cache is kept in memory.
+    `images` has the SHA-256 of the Image of each of those kernels, by name: where one of them is in an image
+    that does not say how it was built, `{"needs_facts": NAME}` asks for its facts, which are then the file
+    that `facts` names. `on_disk` is false where the browser gives the page no storage, so that what is kept
+    in the cache is kept in memory.
 
     Returns `check` (docs/schemas/check.schema.json), `verdict`, `titles` (of each board judged),
     `text` (lines of the command's answer) and `pictures`: for each board judged, goal → SVG. Raises what
     `api.check` raises.
     """
-    artifacts = given(files)
+    facts = [path for path in files if str(path) == request.get("facts")]
+    for path in facts:
+        kernel_of_facts(path)  # which keeps its configuration where images are looked at
+    artifacts = given([path for path in files if path not in facts])
     if not artifacts:
         raise Refused(
             "there is nothing to check", hint="pick an image, a kernel with a devicetree, or a folder"
@@ -63,7 +71,16 @@ def answer(request: Mapping[str, Any], files: Sequence[Path], progress: Progress
             if error.alone and request.get("may_add_kernel"):
                 return {"needs_kernel": True}
             raise Refused("no kernel is among the files", hint=_hint(request, alone=error.alone)) from error
-    return document(checked)
+    needed = None if facts else _needed_facts(checked, request.get("images"))
+    return document(checked) if needed is None else {"needs_facts": needed}
+
+
+def _needed_facts(checked: Checked, images: object) -> str | None:
+    """The kernel of the page whose facts tell more of an image's; None where nothing is unknown."""
+    goals = [goal for verdicts in checked.judged for goal in verdicts.goals.values()]
+    if not isinstance(images, dict) or all(goal.verdict is not Verdict.UNKNOWN for goal in goals):
+        return None
+    return next((name for name, digest in images.items() if lacks_configuration(str(digest))), None)
 
 
 def _hint(request: Mapping[str, Any], *, alone: bool) -> str:

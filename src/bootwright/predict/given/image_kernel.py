@@ -23,6 +23,7 @@ from bootwright.inspect.facts import Item, ItemKind
 from bootwright.inspect.files import ModuleTree
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.store import Store
+from bootwright.predict.kernel.facts_file import config_of_facts
 
 _PIECE = 1 << 20
 _TABLES = frozenset({"modules.builtin", "modules.builtin.modinfo"})
@@ -108,10 +109,18 @@ def _config_file(boot: Boot, digest: str) -> Path | None:
 
 
 def _config_here(digest: str) -> Path | None:
-    """The configuration of a kernel on this machine whose Image is the same, byte for byte."""
+    """The configuration of a kernel on this machine whose Image is the same, byte for byte.
+
+    It is of the catalogue, or one whose facts were read (`predict.kernel.facts_file`).
+    """
     store = Store(KERNELS.folder())
     manifest = store.of_image(digest)
-    return store.kernel(manifest).config if manifest is not None else None
+    return store.kernel(manifest).config if manifest is not None else config_of_facts(digest)
+
+
+def lacks_configuration(digest: str) -> bool:
+    """Whether an image with that kernel was looked at, and nothing here says how it was built."""
+    return (GIVEN_IMAGES.folder() / digest).is_file() and _config_here(digest) is None
 
 
 def _module_folder(trees: Sequence[Item], digest: str, progress: Progress) -> Path:

@@ -126,6 +126,11 @@ def kernel_of_facts(path: Path) -> Kernel:
     )
 
 
+def config_of_facts(image_sha256: str) -> Path | None:
+    """The configuration of the kernel with that Image, where its facts were read before; else None."""
+    return next(iter(sorted(GIVEN_CONFIGS.folder().glob(f"{image_sha256}-*"))), None)
+
+
 def read_facts(path: Path, *, config: Path | None) -> KernelFacts:
     """The facts in a file, with the kernel's configuration as a file. Raises `Malformed`."""
     parts = _parts(path)
