@@ -153,3 +153,15 @@ def test_what_the_kernel_itself_calls_an_error_is_what_few_lines_are_about_in_an
     lines = "<6>[    5.888800] quux 4080000.quux: loading from 0x86800000\n<{level}>[    5.936959] " + words
     assert diagnosed(lines.format(level=3)).outcome is Outcome.DEGRADED
     assert diagnosed(lines.format(level=6)).outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(13024, Outcome.DEGRADED), (4, Outcome.FAILED)])
+@pytest.mark.parametrize("after", ["", "...\n"])
+def test_what_came_hours_after_lines_that_were_left_out_is_of_a_machine_that_was_up(
+    seconds: int, expected: Outcome, after: str
+) -> None:
+    """The banner before the gap is no boot that hung."""
+    lockup = f"[{seconds:5}.332817] watchdog: BUG: soft lockup - CPU#8 stuck for 26s! [worker:6331]\n"
+    assert diagnosed(f"{START}...\n{lockup}").outcome is expected
+    # A gap further on says nothing of what came before it.
+    assert diagnosed(f"{START}{lockup}{after}").outcome is Outcome.FAILED

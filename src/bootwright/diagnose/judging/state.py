@@ -295,14 +295,16 @@ class BootState:
         """Whether the boot was done before `line`: it was ready, or services had had minutes to start.
 
         What stands in one line with a prompt comes after it. An excerpt that nothing of a boot stands in
-        before `line` is of a system that runs where programs log under their names, or minutes after the
-        kernel's start. `seconds` are those of the line, where nothing was seen in it.
+        before `line` (nothing since lines were left out) is of a system that runs where programs log under
+        their names, or minutes after the kernel's start. `seconds` are those of the line, where nothing was
+        seen in it.
         """
         seconds = seconds or self._seconds_of(line) or 0.0
         first, _ = self.stage_lines.get("ready", (line + 1, line))
         if first <= line:
             return True
-        if not any(first < line for first, _ in self.stage_lines.values()):
+        since = self.elided if self.elided < line else 0
+        if not any(since <= first < line for first, _ in self.stage_lines.values()):
             return self.logged or seconds >= _SURELY_UP
         # Where only the kernel speaks (kern.log) nothing tells of services.
         programs = "services" if self.rank >= RANKS["services"] else "init"
