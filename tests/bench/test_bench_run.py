@@ -290,7 +290,8 @@ def test_a_run_that_is_told_to_end_switches_the_board_off(
             run.wait(60)
         finally:
             run.kill()
-        assert run.returncode == -number
+        # 128 + SIGPIPE: it noticed before the signal that nobody reads.
+        assert run.returncode in {-number, 141}
         assert board_kit.power(board, "get") == "off"
     assert not list((home / "state").rglob("*.json"))
 
