@@ -60,6 +60,8 @@ def test_a_toml_table_says_the_same(table: Path, tmp_path: Path) -> None:
         ("factor:a,outcome:b\nx,maybe\n", "row 2: expected works, fails or unknown, found 'maybe'"),
         ("factor:a,outcome:b\nx,works,extra\n", "expected 2 columns"),
         ("factor:a,colour,outcome:b\nx,y,works\n", "a known column, found 'colour'"),
+        ("kernel,outcome:b\nx,works\n", "did you mean factor:kernel"),
+        ("factor:a,outcome\nx,works\n", "did you mean outcome:NAME"),
         ("factor:a,factor:a,outcome:b\nx,y,works\n", "each column once"),
         ("outcome:b\nworks\n", "a column factor:NAME"),
         ("factor:a\nx\n", "a column outcome:NAME"),
@@ -72,7 +74,7 @@ def test_bad_tables_name_the_row_and_what_was_expected(tmp_path: Path, text: str
     path.write_text(text)
     with pytest.raises(Malformed) as caught:
         read_table(path)
-    assert says in str(caught.value)
+    assert says in f"{caught.value} {caught.value.hint}"
 
 
 def test_one_cell_with_opposite_outcomes_is_a_contradiction(tmp_path: Path) -> None:

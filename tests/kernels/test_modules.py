@@ -11,7 +11,7 @@ from bootwright.formats.modules.modinfo import read_module
 from bootwright.foundation import tools
 from bootwright.foundation.errors import Malformed, Missing
 from bootwright.kernels.catalogue import open_library
-from bootwright.kernels.modules import ModuleFiles, dependencies, tree_index
+from bootwright.kernels.modules import ModuleFiles, dependencies, no_modules_in, tree_index
 
 Tree = Callable[[dict[str, str]], Path]
 
@@ -105,6 +105,18 @@ def test_real_modules_as_modprobe_orders_them(tmp_path: Path) -> None:
         # Of softdeps modprobe takes the first line of a module only; what is carried has those of every line.
         assert set(theirs) <= set(mine)
         assert set(mine) - set(hard) <= _wished(kernel.modules, hard)
+
+
+def test_what_is_no_folder_of_modules_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "one.ko").write_bytes(b"")
+    texts = [no_modules_in(path).message for path in (tmp_path / "none", tmp_path / "one.ko", tmp_path)]
+    assert [text.replace(str(tmp_path), "") for text in texts] == [
+        "there is no folder /none",
+        "/one.ko is a file",
+        " is not a modules folder",
+    ]
+    with pytest.raises(Malformed, match="found nothing: it is empty"):
+        read_module(tmp_path / "one.ko")
 
 
 def _wished(tree: Path, files: list[str]) -> set[str]:

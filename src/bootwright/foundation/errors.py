@@ -47,6 +47,11 @@ class Malformed(BootwrightError):
         self.found = found
 
 
+def first_bytes(data: bytes, most: int) -> str:
+    """For `Malformed.found`: `0x7f454c46`, at most so many bytes, or that there are none."""
+    return f"0x{data[:most].hex()}" if data else "nothing: it is empty"
+
+
 class Refused(BootwrightError):
     """A request that is well-formed but cannot be carried out as given (unknown name, contradiction)."""
 

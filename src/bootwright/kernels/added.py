@@ -25,6 +25,7 @@ from bootwright.kernels.configuration.given import Of, read_config
 from bootwright.kernels.extract import Wanted, extract
 from bootwright.kernels.fetch import check_page_size
 from bootwright.kernels.model import Kernel
+from bootwright.kernels.modules import no_modules_in
 from bootwright.kernels.source import PAGE_NAMES, Source, load_sources
 from bootwright.kernels.store import ADDED, Manifest, Store
 
@@ -162,10 +163,7 @@ def _put_config(place: Path, given: Path | None, image: ByteSource) -> None:
 def _copy_modules(folder: Path, tree: Path, release: str) -> None:
     source = folder / release if (folder / release / "kernel").is_dir() else folder
     if not (source / "kernel").is_dir():
-        raise Missing(
-            f"{folder} is not a modules folder",
-            hint="give the folder that holds kernel/, such as /lib/modules/…",
-        )
+        raise no_modules_in(folder)
     _copy(source, tree / "lib/modules" / release)
 
 

@@ -336,7 +336,7 @@ def unreadable(file: str, why: str) -> Refusal:
     """For a file that is cut short, damaged, or no module at all."""
     return Refusal(
         file,
-        f"it cannot be read: {why}",
+        f"it cannot be read: {why.removeprefix(f'{file}: ')}",
         "put the file there again, as the kernel's package has it",
         FORMAT,
     )

@@ -199,3 +199,14 @@ def _lines(path: Path) -> list[str]:
         return path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
+
+
+def no_modules_in(folder: Path) -> Missing:
+    """The error for what was given as a folder of modules, and is none."""
+    if not folder.exists():
+        return Missing(f"there is no folder {folder}", hint="give the kernel's modules, /lib/modules/RELEASE")
+    if not folder.is_dir():
+        return Missing(f"{folder} is a file", hint="give the folder of all modules, /lib/modules/RELEASE")
+    return Missing(
+        f"{folder} is not a modules folder", hint="give the folder that holds kernel/, such as /lib/modules/…"
+    )

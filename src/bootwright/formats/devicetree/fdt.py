@@ -10,7 +10,7 @@ from pathlib import Path
 from bootwright.formats.devicetree.node import Node, text_of
 from bootwright.formats.devicetree.structure import MAX_DEPTH, MAX_NODES, read_nodes
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, positions
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, first_bytes
 
 __all__ = [
     "MAGIC",
@@ -153,7 +153,7 @@ def read_fdt(source: ByteSource) -> Tree:
     header = source.read(0, _HEADER.size)
     (size,) = struct.unpack_from(">I", header, 4)
     if int.from_bytes(header[:4], "big") != MAGIC:
-        raise Malformed(source.name, 0, f"devicetree magic {MAGIC:#x}", f"0x{header[:4].hex()}")
+        raise Malformed(source.name, 0, f"devicetree magic {MAGIC:#x}", first_bytes(header, 4))
     if size > MAX_SIZE:
         raise Malformed(source.name, 4, f"a total size of at most {MAX_SIZE} bytes", str(size))
     return parse_fdt(source.read(0, size), source.name)

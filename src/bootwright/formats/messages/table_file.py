@@ -26,7 +26,7 @@ from attrs import frozen
 
 from bootwright.formats.messages.table import CALLS, MOST_KERNELS, Group, MessageTable, Names
 from bootwright.formats.sources import zstd
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, first_bytes
 
 MARK = b"BWMSGS3\n"
 _MOST_BYTES = 64 << 20
@@ -92,7 +92,7 @@ def _divided(group: Group) -> Iterator[Group]:
 def unpack_table(data: bytes, where: str) -> MessageTable:
     """Read a table's file. Raises `Malformed` where it is damaged or cut short."""
     if not data.startswith(MARK):
-        raise Malformed(where, 0, "a table of kernel messages", f"0x{data[:8].hex()}")
+        raise Malformed(where, 0, "a table of kernel messages", first_bytes(data, 8))
     at = len(MARK) + _CRC
     checksum = int.from_bytes(data[len(MARK) : at], "little")
     if len(data) <= at or zlib.crc32(memoryview(data)[at:]) != checksum:

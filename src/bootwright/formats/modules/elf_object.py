@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, first_bytes
 
 _SECTION = struct.Struct("<2I4Q2I2Q")
 _SYMBOL = struct.Struct("<I2BH2Q")
@@ -75,7 +75,7 @@ class ElfObject:
 def read_object(data: bytes, where: str) -> ElfObject:
     """Raises `Malformed` where the file is no relocatable little-endian ELF64 object, or is cut short."""
     if len(data) < 64 or data[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<H", data, 16)[0] != 1:
-        raise Malformed(where, 0, "a little-endian ELF64 relocatable file", f"0x{data[:18].hex()}")
+        raise Malformed(where, 0, "a little-endian ELF64 relocatable file", first_bytes(data, 18))
     (table,) = struct.unpack_from("<Q", data, 40)
     entry_size, count, string_index = struct.unpack_from("<3H", data, 58)
     if (

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from bootwright.formats.sources.bytesource import ByteSource, FileBytes, positions
 from bootwright.formats.sources.streams import Recent, compression
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, first_bytes
 
 _SIGNATURE = b"~Module signature appended~\n"
 # struct module_signature: algo, hash, id_type, signer_len, key_id_len, 3 pad, sig_len (big-endian)
@@ -117,7 +117,7 @@ def plain_module(source: ByteSource, *, limit: int = _MOST) -> bytes:
 
 def _modinfo_section(data: bytes, where: str) -> bytes:
     if len(data) < 64 or data[:6] != b"\x7fELF\x02\x01":
-        raise Malformed(where, 0, "a 64-bit little-endian ELF file", repr(data[:6]))
+        raise Malformed(where, 0, "a 64-bit little-endian ELF file", first_bytes(data, 6))
     (table,) = struct.unpack_from("<Q", data, 40)
     size, count, names_index = struct.unpack_from("<HHH", data, 58)
     if size != _SECTION.size or not count or table + size * count > len(data):

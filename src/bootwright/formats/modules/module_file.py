@@ -17,7 +17,7 @@ from bootwright.formats.modules.modinfo import is_signed, modinfo_of, plain_modu
 from bootwright.formats.modules.module_facts import CALLS, ModuleDriver, ModuleFacts, module_name
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.formats.sources.streams import Decompressed, SourceStream, compression
-from bootwright.foundation.errors import BootwrightError, Malformed
+from bootwright.foundation.errors import BootwrightError, Malformed, first_bytes
 
 MAX_MODULE = 512 << 20
 """Bytes of an unpacked module; amdgpu, the largest, has about 30 MB."""
@@ -151,7 +151,7 @@ def read_sections(elf: bytes, where: str) -> tuple[list[_Section], list[bytes]]:
     Raises `Malformed` where a section lies outside the file or it is another kind of file.
     """
     if len(elf) < 64 or elf[:6] != b"\x7fELF\x02\x01":
-        raise Malformed(where, 0, "a little-endian ELF64 file", f"0x{elf[:6].hex()}")
+        raise Malformed(where, 0, "a little-endian ELF64 file", first_bytes(elf, 6))
     if struct.unpack_from("<H", elf, 16)[0] != 1:
         raise Malformed(where, 16, "a relocatable ELF file", "another type")
     (table,) = struct.unpack_from("<Q", elf, 40)

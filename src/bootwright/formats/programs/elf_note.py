@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from bootwright.formats.sources.bytesource import ByteSource
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, first_bytes
 
 _PROGRAM = struct.Struct("<2I6Q")
 _PT_NOTE = 4
@@ -19,7 +19,7 @@ def build_id(source: ByteSource) -> str | None:
         raise Malformed(source.name, 0, "an ELF64 header of 64 bytes", f"{source.size} bytes")
     head = source.read(0, 64)
     if head[:6] != b"\x7fELF\x02\x01":
-        raise Malformed(source.name, 0, "a 64-bit little-endian ELF file", repr(head[:6]))
+        raise Malformed(source.name, 0, "a 64-bit little-endian ELF file", first_bytes(head, 6))
     (at,) = struct.unpack_from("<Q", head, 32)
     size, count = struct.unpack_from("<HH", head, 54)
     if size != _PROGRAM.size or at + size * count > source.size:

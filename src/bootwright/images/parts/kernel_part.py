@@ -23,6 +23,7 @@ from bootwright.images.parts.module_gate import ModuleGate, UncheckedGate, enfor
 from bootwright.inspect.local import local_kernel
 from bootwright.kernels.catalogue import Library, open_library
 from bootwright.kernels.extract import Wanted, extract
+from bootwright.kernels.modules import no_modules_in
 from bootwright.kernels.source import load_sources
 
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+~-]{0,100}")
@@ -245,10 +246,7 @@ def _with_modules(files: KernelFiles, folder: Path) -> KernelFiles:
     candidates = (folder, folder / files.release, folder / "lib/modules" / files.release)
     modules = _first(candidate for candidate in candidates if (candidate / "kernel").is_dir())
     if modules is None:
-        raise Missing(
-            f"{folder} is not a modules folder of {files.release}",
-            hint="give the folder that holds kernel/, such as /lib/modules/…",
-        )
+        raise no_modules_in(folder)
     return _evolved(files, modules=modules)
 
 

@@ -152,14 +152,25 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
     for name in header:
         kind, _, rest = name.partition(":")
         if name not in _COLUMNS and (kind not in {"factor", "outcome"} or not rest):
-            prefix = near(kind, ("factor", "outcome"), most=1) if rest else ()
-            named = f"{prefix[0]}:{rest}" if prefix else next(iter(near(name, _COLUMNS, most=1)), "")
+            named = _meant(name[:80])
             meant = f"did you mean {named}? {hint}" if named else hint
             raise Malformed(f"{path} row 1", None, "a known column", repr(name[:80]), hint=meant)
         if header.count(name) > 1:
             raise Malformed(f"{path} row 1", None, "each column once", f"{name} twice", hint=hint)
     if not header:
         raise Malformed(f"{path} row 1", None, "a header", "nothing", hint=hint)
+
+
+def _meant(name: str) -> str:
+    """What a column of that name was probably to be called; a name alone is what differed or was seen."""
+    kind, _, rest = name.partition(":")
+    prefix = near(kind, ("factor", "outcome"), most=1)
+    if prefix:
+        return f"{prefix[0]}:{rest or 'NAME'}"
+    known = near(name, _COLUMNS, most=1)
+    if known or not name or ":" in name:
+        return next(iter(known), "")
+    return f"factor:{name} (what differed) or outcome:{name} (what was seen)"
 
 
 def _toml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:

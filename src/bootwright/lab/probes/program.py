@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 from bootwright.formats.archives import cpio
-from bootwright.foundation.errors import Malformed, Missing, Refused
+from bootwright.foundation.errors import Malformed, Missing, Refused, first_bytes
 
 _MOST = 256 << 20
 _EM_AARCH64, _PT_INTERP = 183, 3
@@ -42,7 +42,7 @@ def check_program(data: bytes, where: str) -> None:
     """Raises `Malformed` for anything but an arm64 program, `Refused` where it is not linked statically."""
     hint = "build it with aarch64-linux-gnu-gcc -static"
     if len(data) < _HEADER.size or data[:6] != b"\x7fELF\x02\x01":
-        raise Malformed(where, 0, "a 64-bit little-endian ELF file", f"0x{data[:6].hex()}", hint=hint)
+        raise Malformed(where, 0, "a 64-bit little-endian ELF file", first_bytes(data, 6), hint=hint)
     fields = _HEADER.unpack_from(data)
     kind, machine, segments, entry_size, count = fields[1], fields[2], fields[5], fields[9], fields[10]
     if machine != _EM_AARCH64:

@@ -19,6 +19,7 @@ from bootwright.inspect.mistaken import refuse_mistaken
 from bootwright.inspect.registry import format_of
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.module_rules import is_release
+from bootwright.kernels.modules import no_modules_in
 
 if TYPE_CHECKING:
     from bootwright.formats.kernel.arm64_image import KernelImage
@@ -143,7 +144,7 @@ def _tree(folder: Path, release: str) -> Path:
     ):
         if (place / "kernel").is_dir() or next(place.glob("*.ko*"), None) is not None:
             return place
-    raise Missing(f"{folder} is not a modules folder", hint="give the folder that holds kernel/")
+    raise no_modules_in(folder)
 
 
 def _trees(folder: Path, pattern: str) -> list[Path]:

@@ -204,7 +204,7 @@ class OwnLinks:
         files = "file" if len(broken) == 1 else "files"
         return (
             f"no driver for {names} is in what can be read, and {len(broken)} module {files} cannot be: "
-            f"{shown} ({broken[0].reason})",
+            f"{shown} ({broken[0].reason.removeprefix(broken[0].path + ': ')})",
             f"put {shown} there again, as the kernel's package has it",
         )
 
