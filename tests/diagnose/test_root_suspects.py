@@ -73,3 +73,18 @@ def test_a_usb_device_that_answers_at_last_is_none_that_does_not(errors: str, an
         text = f"{_START}[    1.400000] {errors}\n[    1.500000] {last}\n"
         boot = diagnose_bytes(text.encode(), "a.log").boots[-1]
         assert ("usb-enumeration" in {finding.signature for finding in boot.findings}) is expected
+
+
+def test_the_disks_that_are_there_are_named() -> None:
+    late = "[    9.310000]  sda: sda1 sda2\n"
+    blamed = diagnose_bytes((_START + _DISK + _give_up(_UUID) + late).encode(), "a.log").blamed
+    assert blamed is not None
+    assert blamed.finding.cause.endswith("the kernel found other disks: nvme0n1.")
+    blamed = diagnose_bytes((_START + _give_up(_UUID) + late).encode(), "a.log").blamed
+    assert blamed is not None
+    assert "disks" not in blamed.finding.cause
+
+
+def test_a_disk_that_is_there_does_not_clear_another_one_of_its_kind() -> None:
+    dead = "[    1.400000] nvme nvme1: Device not ready; aborting initialisation, CSTS=0x0\n"
+    assert _blamed(_START + _DISK + dead + _give_up(_UUID)) == "nvme-dead"

@@ -13,7 +13,7 @@ from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_awa
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.order.joining import MOST_LINES
-from bootwright.diagnose.judging.order.roots import disk_lines
+from bootwright.diagnose.judging.order.roots import disk_lines, disk_names
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import kernel_modules
@@ -205,6 +205,8 @@ def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
             held = evolve(held, facts={**held.facts, **condition.facts})
+        if signature.area == "root" and (disks := disk_names(boot, held.last_line)):
+            held = evolve(held, facts={**held.facts, "disks": disks})
         severity = (case.severity if case else None) or signature.severity
         softened = (case.once_ready if case else None) or signature.once_ready
         after_ready = (case.after_ready if case else None) or signature.after_ready

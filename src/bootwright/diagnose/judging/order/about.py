@@ -29,7 +29,8 @@ def of_its_devices(finding: Finding, other: Finding) -> tuple[Line, ...]:
 def of_different_devices(cause: Finding, effect: Finding) -> bool:
     """Whether both name devices of one kind, and none in common."""
     cause_words = " ".join(value for _, value in cause.facts)
-    other = " ".join(value for _, value in effect.facts)
+    # Disks that are there are not what is missing.
+    other = " ".join(value for name, value in effect.facts if name != "disks")
     for kind in _KINDS.values():
         of_cause, of_effect = set(kind.findall(cause_words)), set(kind.findall(other))
         if of_cause and of_effect and not of_cause & of_effect:

@@ -21,6 +21,16 @@ def disk_lines(boot: BootState) -> tuple[int, ...]:
     return tuple(tally.first[0].line for tally in boot.tallies.get("@kernel/disk", {}).values())
 
 
+_MOST_NAMED: Final = 4
+
+
+def disk_names(boot: BootState, before: int) -> str:
+    """Names of the disks whose partitions the kernel read before a line, four at most; empty for none."""
+    tallies = sorted(boot.tallies.get("@kernel/disk", {}).values(), key=lambda tally: tally.first[0].line)
+    names = [tally.facts["disk"] for tally in tallies if tally.first[0].line < before]
+    return ", ".join(dict.fromkeys(names[:_MOST_NAMED]))
+
+
 def has_a_disk_to_be_on(cause: Finding, effect: Finding, disks: tuple[int, ...]) -> bool:
     """Whether nothing ties a root that is missing to a suspicion: a disk came before it was given up.
 
