@@ -23,6 +23,7 @@ lint: $(STAMP) ## style, types, the layer contract, dead code
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks tools
 
 style: $(STAMP)
 	$(BIN)/ruff check .

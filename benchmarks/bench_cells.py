@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "kits"))
@@ -125,9 +126,7 @@ def on_places(cells: int, seconds: float) -> bool:
                     os.kill(int(chance.choice(list(folder.glob("*.held"))).read_text()), signal.SIGKILL)
                 return "workers"
 
-            engine = Places(
-                places_kit.work, shelf.address, on_lost=lambda folder=folder: shelf.release_dead(folder)
-            )
+            engine = Places(places_kit.work, shelf.address, on_lost=partial(shelf.release_dead, folder))
             wants = {"board": "stand-in"}
             try:
                 if killing:

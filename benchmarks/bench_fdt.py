@@ -109,7 +109,8 @@ def with_pylibfdt(libfdt: ModuleType) -> Callable[[bytes], object]:
 def in_c(folder: Path) -> Work | None:
     """libfdt's own walk, without Python."""
     (folder / "walk.c").write_text(WALK)
-    command = ["cc", "-O2", "-shared", "-fPIC", "-o", folder / "walk.so", folder / "walk.c", "-l:libfdt.so.1"]
+    out, source = str(folder / "walk.so"), str(folder / "walk.c")
+    command = ["cc", "-O2", "-shared", "-fPIC", "-o", out, source, "-l:libfdt.so.1"]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         print("libfdt.so.1 or a C compiler is not installed: not compared")
         return None

@@ -79,7 +79,7 @@ def _one_composing(recipe: Recipe, image: Path, what: str) -> float:
             name = Path(command[0]).name
             spent[name] = spent.get(name, 0.0) + cpu() - before
 
-    tools.run = measured  # type: ignore[assignment]
+    tools.run = measured
     try:
         wall, used = timed(lambda: compose(recipe, image))
     finally:

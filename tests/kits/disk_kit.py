@@ -82,7 +82,8 @@ def fuzz_target(name: str) -> Callable[[bytes], None]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.one_input
+    one_input: Callable[[bytes], None] = module.one_input
+    return one_input
 
 
 def plant(folder: Path, *, many: int = 400, links: bool = True) -> Path:

@@ -122,6 +122,7 @@ def documentation(root: Path, environment: jinja2.Environment) -> Documentation:
     navigation = _navigation(pages)
     template = environment.get_template("docs.html.j2")
     files: dict[str, bytes] = {}
+    contents: list[tuple[str, str]]
     for page in pages.values():
         if page.source.endswith(".json"):
             body, contents = schema_page(json.loads((root / page.source).read_text("utf-8")), page.source), []
