@@ -70,6 +70,16 @@ def test_a_kernel_of_which_nothing_is_known() -> None:
     assert any("dyndbg" in gap.get_it for gap in diagnosis.boots[0].gaps)
 
 
+@pytest.mark.parametrize(("release", "able"), [("6.18.5-talos", False), ("6.18.5+deb13-arm64", True)])
+def test_a_remedy_names_it_only_to_a_kernel_with_it(release: str, able: bool) -> None:
+    path = DATA / "signatures/device-troubled/golden/usb-host-loses-transfers/console.log"
+    diagnosis = suited(diagnose_bytes(path.read_bytes().replace(b"6.12.5-test", release.encode())))
+    (text,) = (
+        finding.remedy for finding in diagnosis.boots[0].findings if finding.signature == "device-troubled"
+    )
+    assert ("dyndbg=" in text, "xhci.c: look for changes" in text) == (able, True)
+
+
 def test_every_signature_has_advice_for_both() -> None:
     for path in SIGNATURES:
         match = re.search(r"(?m)^kernel_arguments = (\".*\")$", path.read_text())

@@ -112,6 +112,9 @@ def test_what_cannot_be_applied_is_told_and_the_rest_goes_on(files: dict[str, Pa
         "no parameter unknown",
     ):
         assert words in remarks
+    (comment, slip) = made("dtparam=i2c # on\ndtparam=i2cc=on\n", files).not_applied
+    assert comment.endswith("; a comment stands on a line of its own")
+    assert slip.endswith("; did you mean i2c?")
     assert given_tree.applied == ["dtoverlay=rtc,unknown=1", "dtparam=i2c=maybe"]
 
 

@@ -354,6 +354,12 @@ def test_overlays_of_config_txt_are_applied_where_their_filter_holds(tmp_path: P
     assert missing["goals"]["ethernet"]["verdict"] == "works"
     not_checked = missing["goals"]["ethernet"]["not_checked"]
     assert any("overlay gone is not among the files" in text for text in not_checked)
+    # Where something fails, a line of config.txt that had no effect is what its reader has to know.
+    noted = run("dtoverlay=no-eth\ndtoverlay=\ndtparam=pciex # one lane\nplain\n")
+    assert noted["goals"]["ethernet"]["verdict"] == "fails"
+    notes = "\n".join(noted["notes"])
+    assert "no parameter pciex # one lane" in notes
+    assert "line 4: neither a setting nor a filter: 'plain'" in notes
 
 
 @pytest.mark.download

@@ -20,6 +20,8 @@ from bootwright.diagnose.model import Boot, Diagnosis, Finding, Gap
 from bootwright.foundation.knowledge import Kind
 
 _DYNDBG = re.compile(r'\s*\bdyndbg="[^"]*"')
+_SENTENCE = re.compile(r"(?:`[^`]*`|[^.!?`]|[.!?](?!\s|$))+(?:[.!?]\s*|$)")
+"""One of a text, with what stands between backticks whole."""
 _ANY_KERNEL = ("initcall_debug", "ignore_loglevel")
 _SYMBOL = "DYNAMIC_DEBUG"
 
@@ -85,7 +87,15 @@ def _suited(boot: Boot, option: Option | None) -> Boot:
 def _finding(finding: Finding, *, able: bool | None) -> Finding:
     if able is None:  # to be copied as it is; the gap says on what it depends
         return finding
-    return evolve(finding, kernel_arguments=without_dynamic_debug(finding.kernel_arguments))
+    return evolve(
+        finding,
+        kernel_arguments=without_dynamic_debug(finding.kernel_arguments),
+        remedy=_SENTENCE.sub(_unless_dynamic_debug, finding.remedy).strip(),
+    )
+
+
+def _unless_dynamic_debug(sentence: re.Match[str]) -> str:
+    return "" if "dyndbg=" in sentence[0] else sentence[0]
 
 
 def _gap(gap: Gap, *, able: bool | None) -> Gap:

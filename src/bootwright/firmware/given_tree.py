@@ -8,7 +8,7 @@ that does not fit is left out, and the firmware goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from attrs import define, field, frozen
@@ -20,6 +20,7 @@ from bootwright.firmware.overlays import merge, resolve
 from bootwright.firmware.parameters import apply_parameter, parameters
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.formats.devicetree.writer import DraftTree
+from bootwright.foundation.choices import near
 from bootwright.foundation.errors import BootwrightError
 
 OVERLAY_KEYS = ("dtoverlay", "device_tree_overlay")
@@ -155,7 +156,8 @@ class _Work:
             if name not in parameters(tree):
                 trees = [self.base] if current is None else [current, self.base]
                 names = " and ".join(PurePosixPath(candidate.name).name for candidate in trees)
-                self.note(setting, f"no parameter {name} in {names}")
+                known = [known for candidate in trees for known in parameters(candidate)]
+                self.note(setting, f"no parameter {name} in {names}{_meant(name, known)}")
                 continue
             try:
                 apply_parameter(tree, name, value)
@@ -186,6 +188,15 @@ def overlay_name(setting: Setting) -> str | None:
     """The overlay that a line of config.txt loads, None where it loads none."""
     name = _split(setting.value)[0] if setting.key in OVERLAY_KEYS else ""
     return name if name not in {"", "none"} else None
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    """What a parameter that does not exist was probably to be."""
+    name, comment, _ = name.partition("#")
+    if comment:
+        return "; a comment stands on a line of its own"
+    close = near(name, sorted(known), most=1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def _split(value: str) -> tuple[str, str]:

@@ -308,13 +308,13 @@ class Gathered:
             notes = (f"{self.handed_over_by} hands over {choice.blob.name}, {whose}",)
         elif self.devicetree is not None and not choice.handed_over:
             notes = (f"{choice.blob.path} is taken in place of {self.devicetree.name}, as it was given",)
-        notes += _of_a_sibling(board, stepping, choice)
         settings: dict[str, str] | None = None
         first: tuple[str, ...] = ()
         if board.firmware_models and self.overlay_files:
             from bootwright.predict.board_tree import firmware_overlays
 
             first = firmware_overlays(board, stepping, choice.blob.name, self.overlay_files)
+        notes += () if first else _of_a_sibling(board, stepping, choice)
         if board.firmware_models and (self.config_txt is not None or first):
             from bootwright.firmware.config_txt import ConfigTxt
             from bootwright.predict.board_tree import devicetree_of, settings_of
@@ -333,6 +333,7 @@ class Gathered:
             by = "config.txt" if self.config_txt is not None else f"the firmware, for {board.name} {stepping}"
             unapplied = tuple(f"{by}: {text}" for text in firmware_tree.not_applied)
             notes += tuple(f"{by}: applied {text}" for text in firmware_tree.applied)
+            notes += (*unapplied, *config_txt.problems)
             settings = settings_of(config_txt, board) if self.config_txt is not None else None
         if applied := (*choice.overlays, *overlays):
             from bootwright.predict.board_tree import with_overlays

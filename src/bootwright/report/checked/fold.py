@@ -94,11 +94,13 @@ def fold_board(judged: Sequence[BoardVerdicts]) -> Folded:
         for goal in goals.values()
         for hazard in goal.hazards
     }
+    noted = {note for verdicts in judged for note in verdicts.notes}
     remarks = _grouped(
         (remark, place.goal)
         for place, goal in goals.items()
         if goal.verdict is not Verdict.FAILS
         for remark in goal.not_checked
+        if remark not in noted
     )
     unchecked = _grouped((tuple(dict.fromkeys(names)), remark) for remark, names in remarks.items())
     return Folded(
