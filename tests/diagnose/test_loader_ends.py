@@ -96,3 +96,81 @@ def test_what_a_loader_goes_on_after_is_no_end(end: str) -> None:
 def test_a_watchdogs_time_is_no_error_that_a_loader_stops_at() -> None:
     log = "U-Boot 2025.01 (Jan 06 2025)\n\nDRAM:  1 GiB\nWDT:   Started with servicing (60s timeout)\n=> \n"
     assert diagnosed(log).outcome is Outcome.UNKNOWN
+
+
+OVERLAYS = "".join(
+    (
+        "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  4 GiB\nHit any key to stop autoboot:  0\n",
+        "** Booting bootflow with script\n38812160 bytes read in 223 ms (166 MiB/s)\n",
+    )
+)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "Failed to load '/boot/dtb/quux/overlay/quux-fixup.scr'",
+        "Failed loading overlay /quux/frob.dtbo",
+        "** File not found /boot/overlay-user/frob.dtbo **",
+    ],
+)
+def test_an_overlay_that_is_not_there_ends_nothing(end: str) -> None:
+    assert diagnosed(f"{OVERLAYS}{end}\n").outcome is Outcome.UNKNOWN
+    assert diagnosed(f"{OVERLAYS}Failed to load '/boot/quux'\n").outcome is Outcome.FAILED
+
+
+PETITBOOT = " Petitboot (v1.15)    TEST-1\n [Disk: sda2]\n *  Quux Linux\n  Exit to shell\n Enter=accept\n"
+
+
+@pytest.mark.parametrize("end", ["", " [enP5p1s0f0] DHCP failed\n", " No boot options found\n"])
+@pytest.mark.parametrize("start", ["", "[    1.000000] Linux version 6.6.9-openpower1 (a@b) #1\n"])
+def test_the_menu_of_a_loader_that_is_a_linux_itself_is_no_end(start: str, end: str) -> None:
+    diagnosis = diagnosed(start + PETITBOOT + end)
+    assert diagnosis.outcome is Outcome.UNKNOWN
+    assert diagnosis.boots[-1].stage != "ready"
+
+
+def test_a_system_that_it_started_counts_by_itself() -> None:
+    system = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "[    1.900000] Run /sbin/init as init process\n"
+        "[    9.000000] systemd[1]: Reached target multi-user.target - Multi-User System.\nhost login: \n"
+    )
+    assert diagnosed(PETITBOOT + " Performing kexec reboot\n" + system).outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize("start", ["", LIMINE])
+def test_a_loader_that_asks_for_three_keys_has_stopped(start: str) -> None:
+    end = "PANIC: The hash of boot():/quux is wrong!\n\nPress CTRL+ALT+DEL to reboot.\n"
+    diagnosis = diagnosed(start + end)
+    assert diagnosis.outcome is Outcome.FAILED
+    assert diagnosis.boots[-1].findings[0].cause.startswith(("The boot loader gave up", "Limine gave up"))
+    assert "quux is wrong" in diagnosis.boots[-1].findings[0].cause
+
+
+def test_the_same_set_up_of_memory_again_and_again_is_a_loop() -> None:
+    turn = "DDR 0123456789 abc 31/01/06-12:00:00,fwver: v1.16\nchannel[2] quux failed\nERROR\n"
+    diagnosis = diagnosed(turn * 3)
+    assert diagnosis.outcome is Outcome.FAILED
+    assert any(finding.signature == "firmware-loop" for boot in diagnosis.boots for finding in boot.findings)
+
+
+@pytest.mark.parametrize(
+    ("end", "root"),
+    [
+        ('## Error: "bootcmd_quux" not defined\n=> ', "uboot-not-defined"),
+        ('Scanning mmc 0:1...\n## Error: "bootcmd_quux" not defined\n=> ', "uboot-boot-failed"),
+        (
+            "Scanning mmc 0:1...\nFound U-Boot script /boot.scr\n## Executing script at 00500000\n"
+            "Quux is out of range\nSCRIPT FAILED: continuing...\nBOOTP broadcast 1\n"
+            "Retry time exceeded; starting again\n=> ",
+            "uboot-script-failed",
+        ),
+    ],
+    ids=["nothing tried", "a source tried", "script"],
+)
+def test_what_u_boot_was_to_run_and_could_not_is_to_blame(end: str, root: str) -> None:
+    start = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nHit any key to stop autoboot:  0\n"
+    diagnosis = diagnosed(start + end)
+    assert diagnosis.outcome is Outcome.FAILED
+    assert diagnosis.boots[-1].findings[0].signature == root

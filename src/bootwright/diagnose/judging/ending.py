@@ -17,7 +17,7 @@ from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.end_forms import EndForms, informs, was_typed
 from bootwright.diagnose.judging.first_program import among_first_units, gave_up, said_fatal
-from bootwright.diagnose.judging.gravity import is_kernels, part_of, weighs
+from bootwright.diagnose.judging.gravity import part_of, weighs
 from bootwright.diagnose.judging.shapes import (
     begin_of_run,
     last_repetition,
@@ -28,11 +28,18 @@ from bootwright.diagnose.judging.shapes import (
     shape_of,
     speaks_of_error,
 )
+from bootwright.diagnose.judging.silence import (
+    STARTED,
+    is_done_alone,
+    is_silent,
+    programs_speak,
+    starts_alone,
+)
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.patterns import Facts, printable
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM, UNKNOWN, XEN
+from bootwright.diagnose.reading.voice import KERNEL, OWN_CLOCK, PROGRAM, XEN
 from bootwright.diagnose.signatures.model import Knowledge
 
 _KERNEL: Final = STAGES.index("kernel")
@@ -64,10 +71,6 @@ _LOOP_OF_SYSTEM: Final = 20
 in a system without times, whose scripts try many things in a moment."""
 _LOOP_TAKES: Final = 5.0
 """Seconds, where there are times: several devices may say the same at once, and drivers try again."""
-STARTED: Final = 60.0
-"""Seconds on the kernel's clock after which one that still speaks runs programs, whatever it says of them."""
-PROGRAM_LINES: Final = 20
-"""Different lines without the kernel's stamp that show that programs run: a message has fewer lines."""
 
 
 @frozen
@@ -147,8 +150,8 @@ class Endings:
         if loop is not None:
             return loop
         cut = self._cut(state, lines)
-        silent = cut and state.watched and state.rank < _INIT
-        return self._ended("@end/silent", state, lines[-1]) if silent else Ending(cut=cut)
+        silent = is_silent(state, lines, cut)
+        return self._ended("@end/silent", state, silent) if silent is not None else Ending(cut=cut)
 
     # -- firmware and boot loaders -------------------------------------------------------------
 
@@ -323,21 +326,14 @@ class Endings:
                 if state.rank < STAGES.index(wanted):
                     return f"{component.title} did not get as far as `{wanted}`"
         loaders = {name for name in state.shown if name not in {"kernel", "journal"}}
-        starts = _KERNEL <= state.rank < _INIT and bool(loaders) and lines[-1].voice in {KERNEL, ""}
-        if starts and not self._programs_speak(state, lines):
+        starts = _KERNEL <= state.rank < _INIT or is_done_alone(state, lines)
+        starts = starts and bool(loaders) and lines[-1].voice in {KERNEL, ""}
+        if starts and not programs_speak(self._forms, state, lines):
             return "the console goes silent while the kernel starts, or was cut off there"
-        if self._starts_alone(state, lines):
+        if starts_alone(self._forms, state, lines):
             return "the log ends while the kernel starts, before it has looked for its root"
         first_units = state.stage != "ready" and among_first_units(lines)
         return "the log ends while systemd starts its first units" if first_units else ""
-
-    def _starts_alone(self, state: BootState, lines: Sequence[LastLine]) -> bool:
-        """Whether the log goes from the kernel's first lines to a place before it has run any program."""
-        waits = state.rank == _ROOT and "no-root/mounted" not in state.tallies
-        if (state.rank >= _ROOT and not waits) or "kernel" not in state.stage_lines:
-            return False
-        seconds = next((line.seconds for line in reversed(lines) if line.seconds is not None), 0.0)
-        return seconds < STARTED and not self._programs_speak(state, lines)
 
     def _dump(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         dump = dump_at_end(lines, self._known_events(state))
@@ -348,17 +344,6 @@ class Endings:
         for name in self._triggers:
             for tally in state.tallies.get(name, {}).values():
                 yield tally.last.line
-
-    def _programs_speak(self, state: BootState, lines: Sequence[LastLine]) -> bool:
-        """Whether a console that shows the kernel's clock ends in lines of others, or at a shell's prompt."""
-        if self._forms.has("prompt", lines[-1].text):
-            return True
-        since = [line for line in lines if line.number > state.milestone]
-        stamped = sum(line.voice == KERNEL for line in since)
-        others = {
-            shape_of(line.text) for line in since if line.voice == UNKNOWN and not is_kernels(line.text)
-        }
-        return stamped > 0 and len(others) > PROGRAM_LINES
 
     def _shell(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """The shell that a failed boot ends in, with the errors that led there."""

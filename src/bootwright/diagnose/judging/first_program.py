@@ -61,13 +61,18 @@ def gave_up(lines: Sequence[LastLine]) -> tuple[LastLine, LastLine] | None:
     """The first program's last error and the line with which the machine is left; None without them."""
     start = max(len(lines) - _LAST_WORDS, 0)
     for place in range(len(lines) - 1, start - 1, -1):
-        if _LEAVES.match(lines[place].text) is not None:
+        if leaves(lines[place]):
             said = [line for line in lines[:place] if BY_INIT.match(line.text) is not None]
             errors = [line for line in said[-_BEFORE:] if looks_wrong(line.text)]
             # What it could not get is why; what fails after that is what came of it.
             error = next((line for line in errors if names_need(line.text)), errors[-1] if errors else None)
             return (error, lines[place]) if error is not None else None
     return None
+
+
+def leaves(line: LastLine) -> bool:
+    """Whether the kernel says that it was asked to restart or to stop."""
+    return _LEAVES.match(line.text) is not None
 
 
 def said_fatal(lines: Sequence[LastLine], *, known: bool = True) -> LastLine | None:

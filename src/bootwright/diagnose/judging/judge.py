@@ -22,7 +22,7 @@ from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import BESIDE, Case, Knowledge, Signature
-from bootwright.diagnose.signatures.sentences import filled
+from bootwright.diagnose.signatures.sentences import filled, sentence
 
 _KERNEL = STAGES.index("kernel")
 _INIT = STAGES.index("init")
@@ -304,7 +304,7 @@ def _finding(
         title=filled(signature.title, facts),
         severity=group.severity,
         area=signature.area,
-        cause=filled((case.cause if case else "") or signature.cause, facts),
+        cause=sentence((case.cause if case else "") or signature.cause, facts),
         lines=tuple(Line(number, shown(occurrences[number].raw)) for number in numbers),
         count=sum(held.count for held in group.held),
         facts=tuple(sorted(facts.items())),

@@ -63,7 +63,7 @@ _DENIED: Final = holds(
     rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d\w*|timeout (?:of|in \d+)"
     rb"|\d+ ?m?s timeout)\b"
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\bto (?:abort|stop|interrupt|cancel)\b|; looks like\b"
-    rb"|\btrying\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
+    rb"|\btrying\b|\*\* booting\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
     rb"|\bfall(?:ing)? ?back|\b(?:using|use|assum(?:ing|e)|set(?:ting)? to) (?:the )?"
     rb"(?:default|dummy|built|fixed|random|generated)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed?|ing)\b|\bdisabl(?:ed|ing)\b"

@@ -27,3 +27,9 @@ def filled(template: str, facts: Mapping[str, str]) -> str:
             name, bar, otherwise = name.partition("|")
             phrase = facts.get(name) or (otherwise if bar else "?")
         out.append(phrase.removesuffix(".") if remaining.startswith(".") else phrase)
+
+
+def sentence(template: str, facts: Mapping[str, str]) -> str:
+    """The same as a sentence of its own, which may begin with what a fact calls `the …`."""
+    text = filled(template, facts)
+    return f"T{text[1:]}" if text.startswith("the ") else text
