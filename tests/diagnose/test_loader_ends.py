@@ -122,7 +122,10 @@ def test_an_overlay_that_is_not_there_ends_nothing(end: str) -> None:
 PETITBOOT = " Petitboot (v1.15)    TEST-1\n [Disk: sda2]\n *  Quux Linux\n  Exit to shell\n Enter=accept\n"
 
 
-@pytest.mark.parametrize("end", ["", " [enP5p1s0f0] DHCP failed\n", " No boot options found\n"])
+SHELL = "quux: Operation not permitted\nYou may run 'pb-sos' to gather diagnostic data\n# "
+
+
+@pytest.mark.parametrize("end", ["", " [enP5p1s0f0] DHCP failed\n", " No boot options found\n", SHELL])
 @pytest.mark.parametrize("start", ["", "[    1.000000] Linux version 6.6.9-openpower1 (a@b) #1\n"])
 def test_the_menu_of_a_loader_that_is_a_linux_itself_is_no_end(start: str, end: str) -> None:
     diagnosis = diagnosed(start + PETITBOOT + end)
