@@ -16,6 +16,13 @@ from attrs import evolve, frozen
 from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.dumps import dump_at_end
 from bootwright.diagnose.judging.end_forms import EndForms, informs, was_typed
+from bootwright.diagnose.judging.ends.silence import (
+    STARTED,
+    is_done_alone,
+    is_silent,
+    programs_speak,
+    starts_alone,
+)
 from bootwright.diagnose.judging.first_program import among_first_units, gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import part_of, weighs
 from bootwright.diagnose.judging.shapes import (
@@ -27,13 +34,6 @@ from bootwright.diagnose.judging.shapes import (
     repeated_block,
     shape_of,
     speaks_of_error,
-)
-from bootwright.diagnose.judging.silence import (
-    STARTED,
-    is_done_alone,
-    is_silent,
-    programs_speak,
-    starts_alone,
 )
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES

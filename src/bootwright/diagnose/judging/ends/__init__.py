@@ -1,0 +1,1 @@
+"""How a log may end before its boot does."""
