@@ -19,6 +19,7 @@ from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.capture.reasons import in_one_sentence
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import BESIDE, Case, Knowledge, Signature
@@ -352,6 +353,7 @@ def _merged(held: tuple[Held, ...]) -> dict[str, str]:
             if name == "errno":
                 error = parse_errno(value)
                 value = str(error) if error else value
+            value = in_one_sentence(value)
             known_values = values.setdefault(name, [])
             if value not in known_values:
                 known_values.append(value)

@@ -26,6 +26,8 @@ ANYWHERE = re2._Anchor.UNANCHORED if HAVE_RE2 else None  # noqa: SLF001
 """First argument of what `matcher` gives."""
 _CACHED = 20_000
 """Messages kept."""
+_LONGEST_FACT = 400
+"""Characters; why something failed stands at the end of what Go programs print."""
 _BEFORE_A_SET = 600
 """Messages whose literals are found without a set of all: as long as making it takes."""
 
@@ -198,7 +200,7 @@ class Examiner:
                 self._asked[index] = ask
             captured = ask(text)
             if captured is not None:
-                facts = tuple((name, printable(value)[:200].strip()) for name, value in captured)
+                facts = tuple((name, printable(value)[:_LONGEST_FACT].strip()) for name, value in captured)
                 matches.append((self._patterns[index], facts))
         begins = any(pattern.begins for pattern, _ in matches)
         return Record(tuple(matches), kernel, literals, begins, voice)

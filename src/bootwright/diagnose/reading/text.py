@@ -1,8 +1,8 @@
 """Bytes as captured to whole, clean lines in bounded blocks, with the line numbers of the file.
 
 Terminal escapes, NULs, carriage returns and what a capturing tool put before every line go; lines that a
-terminal or a mail program broke are joined again; a line without an end is cut into pieces. Nothing is
-decoded: bytes that are not UTF-8 do no harm here.
+terminal or a mail program broke are joined again, and errors with reasons that stand below them; a line
+without an end is cut into pieces. Nothing is decoded: bytes that are not UTF-8 do no harm here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import accumulate
 from attrs import define, field
 
 from bootwright.diagnose.reading.capture.breaking import Breaking, begins_message, breaking_of
+from bootwright.diagnose.reading.capture.reasons import is_head, reason_in, with_reasons
 from bootwright.diagnose.reading.capture.wrapper import Banner, wrapper_of
 from bootwright.diagnose.reading.patterns import holds
 
@@ -174,6 +175,9 @@ class Cleaner:
                 cut = end
             if self._breaking is not None and cut and end == len(data):
                 cut = self._whole(data, place, cut, self._breaking)
+            if cut > place:
+                held = self._with_reason(data, place, cut)
+                cut = held if held > place or len(data) - place <= BLOCK else cut
             if cut <= place:
                 break
             yield from self._block(data[place:cut])
@@ -192,6 +196,21 @@ class Cleaner:
                 break
         return cut
 
+    def _with_reason(self, data: bytes, place: int, cut: int) -> int:
+        """Where an error begins whose reasons may still come; `cut` where the last line is none of one."""
+        end = cut
+        for _ in range(_MOST_PARTS):
+            start = max(place, data.rfind(b"\n", place, end - 1) + 1)
+            line = self._unwrapped(clean(data[start : end - 1]))
+            if is_head(line):
+                cut = start
+            elif reason_in(line) is None:
+                break
+            if start <= place:
+                break
+            end = start
+        return cut
+
     def flush(self) -> Iterator[Block]:
         """What is left without a line end: the prompt a console waits at, the end of a file."""
         rest, self._rest = self._rest, b""
@@ -203,7 +222,11 @@ class Cleaner:
             data = data.replace(b"\r", b"\n")
         text = self._unwrapped(clean(data))
         breaking = self._breaking
-        block = Block(text, self._line) if breaking is None else _joined(text, self._line, breaking)
+        joins: tuple[int, ...] = ()
+        if breaking is not None:
+            text, joins = _joined(text, breaking)
+        text, joins = with_reasons(text, joins)
+        block = Block(text, self._line, joins)
         yield block
         # Counted afterwards, when whoever took the block may have split it already.
         self._line += block.newlines + len(block.joins)
@@ -288,7 +311,8 @@ def _typed_over(line: bytes) -> bytes:
     return bytes(shown)
 
 
-def _joined(text: bytes, first: int, breaking: Breaking) -> Block:
+def _joined(text: bytes, breaking: Breaking) -> tuple[bytes, tuple[int, ...]]:
+    """The text with its broken lines joined, and where they were."""
     out = bytearray()
     joins: list[int] = []
     before: bytes | None = None
@@ -303,4 +327,4 @@ def _joined(text: bytes, first: int, breaking: Breaking) -> Block:
                 out += b"\n"
         out += line
         before = line
-    return Block(bytes(out), first, tuple(joins))
+    return bytes(out), tuple(joins)
