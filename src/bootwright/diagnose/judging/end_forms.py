@@ -140,10 +140,13 @@ class EndForms:
         return not went_on and self.is_error(state, error) and self.is_labelled(state, error)
 
     def stops(self, state: BootState, line: LastLine) -> bool:
-        """Whether a loader goes no further with it; it may give up on what it can do without."""
-        return self.has("stopped", line.text) and (
-            _GIVES_UP.search(line.text) is None or self.is_error(state, line)
-        )
+        """Whether a loader goes no further with it; it may give up on what it can do without.
+
+        Where nothing of a boot was seen, a program that is not the first process ends nothing but itself.
+        """
+        if not self.has("stopped", line.text) or (state.rank < 0 and of_later_process(line)):
+            return False
+        return _GIVES_UP.search(line.text) is None or self.is_error(state, line)
 
     def waits(self, line: LastLine) -> bool:
         """Whether it gives somebody time before it goes on by itself: a key to leave an error does not."""

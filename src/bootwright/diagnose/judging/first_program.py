@@ -35,6 +35,7 @@ _FIRST_UNITS: Final = re.compile(
     rb"systemd\[1\]: (?:Listening on|Created slice|Starting|Mount(?:ing|ed)|Reached target|Set up|Expecting) "
 )
 _JOURNAL_RUNS: Final = re.compile(rb"systemd\[1\]: Started .{0,30}Journal Service|systemd-journald\[\d+\]: ")
+_PROCESS: Final = re.compile(rb"\S{1,64}\[(?P<pid>\d{1,10})\]: ")
 _LAST_WORDS: Final = 4
 _BEFORE: Final = 14
 """Lines at the end among which the machine is left; its own lines in which the first program says why."""
@@ -93,7 +94,15 @@ def said_fatal(lines: Sequence[LastLine], *, known: bool = True) -> LastLine | N
     )
 
 
+def of_later_process(line: LastLine) -> bool:
+    """Whether a program says it that is not the first one, by the number of its process in its tag."""
+    process = _PROCESS.match(line.text) if line.voice == PROGRAM else None
+    return process is not None and int(process["pid"]) != 1
+
+
 def _says_fatal(line: LastLine, *, known: bool) -> bool:
+    if not known and of_later_process(line):
+        return False
     if _CONTINUES.search(line.text) is not None:
         return True
     by_name = line.voice == PROGRAM or BY_INIT.match(line.text) is not None
