@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from command_kit import in_process
 
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.follow import follow_file
@@ -148,6 +149,18 @@ def test_follow_tells_findings_as_they_come() -> None:
     os.close(theirs)
     assert "root file system" in said[0]
     assert diagnosis.outcome.value == "failed"
+
+
+def test_logs_are_looked_at_though_one_cannot_be_read(tmp_path: Path) -> None:
+    """A farm that lost one log still learns of the others."""
+    missing = str(tmp_path / "lost.log")
+    for files in ([str(HEALTHY), missing], [missing, str(HEALTHY)]):
+        done = in_process("diagnose", "-q", *files)
+        assert done.returncode == 2
+        assert done.stdout.startswith("boot-ok")
+        assert f"cannot read {missing}" in done.stderr
+    both = in_process("diagnose", "-q", missing, f"{missing}.2")
+    assert (both.returncode, both.stdout) == (2, "")
 
 
 def test_follow_refuses_what_is_not_there() -> None:

@@ -287,3 +287,22 @@ def test_a_soft_lockup_that_the_machine_goes_on_after_fails_no_boot() -> None:
 def test_a_storage_controller_that_is_not_there_is_not_missed() -> None:
     text = "ufshcd fc594000.ufshc: ufshcd_variant_hba_init: variant qcom init failed err -19"
     assert of(START + lines((0.9, text)) + "recovery login: \n")[0] is Outcome.BOOT_OK
+
+
+def test_sound_that_its_driver_gives_up_in_other_words_is_missed() -> None:
+    begun = (
+        "[    0.000000] Linux version 6.18.5 (a@b) #1 SMP\n[    2.0] Run /init as init process\n"
+        "[    3.0] systemd[1]: Started systemd-journald.service - Journal Service.\n"
+    )
+    initialized = begun + "[    5.1] snd_hda_intel 0000:00:1f.3: no codecs initialized\n"
+    sof = begun + "[    5.1] sof-audio-pci-intel-tgl 0000:00:1f.3: error: sof_probe_work failed err: -2\n"
+    lines = "".join(f"[    6.{turn}] systemd[1]: Started quux{turn}.service.\n" for turn in range(9))
+    for log in (initialized, sof):
+        diagnosis = diagnose_bytes((log + lines).encode())
+        assert diagnosis.outcome.value == "degraded"
+        assert diagnosis.boots[0].findings[0].signature == "device-failing"
+    # A processor may bring the controller along without anything connected to it.
+    found = begun + "[    5.1] snd_hda_intel 0000:00:1f.3: no codecs found!\n"
+    diagnosis = diagnose_bytes((found + lines).encode())
+    assert diagnosis.outcome.value == "boot-ok"
+    assert [finding.severity.value for finding in diagnosis.boots[0].findings] == ["info"]

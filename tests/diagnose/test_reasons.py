@@ -29,7 +29,13 @@ def first_of(*lines: str) -> Finding:
 
 @pytest.mark.parametrize(
     "before",
-    ["\t* ", "[    3.2] \t* ", "[    3.2] [talos] \t* ", "[    3.2] [talos]     * ", "[    3.2] [talos] #011* "],
+    [
+        "\t* ",
+        "[    3.2] \t* ",
+        "[    3.2] [talos] \t* ",
+        "[    3.2] [talos]     * ",
+        "[    3.2] [talos] #011* ",
+    ],
 )
 def test_the_reason_below_an_error_is_told(before: str) -> None:
     finding = first_of(BEGUN, FAILED, f"{before}KSPP kernel parameter pti is required", "", *AFTER)
@@ -105,10 +111,13 @@ def test_an_error_with_reasons_is_said_in_one_sentence(said: str, sentence: str 
     st.integers(1, 40),
 )
 def test_lines_are_those_of_the_file_however_they_come(lines: list[str], size: int) -> None:
-    data = "".join(f"{line}\n" for line in lines).encode()
+    # The longest line is none that a terminal broke.
+    data = "".join(f"{line}\n" for line in (f"[    1.0] {'quux ' * 60}frob", *lines)).encode()
     whole, pieces = Cleaner(), Cleaner()
     blocks = [*whole.feed(data), *whole.flush()]
-    parts = [block for start in range(0, len(data), size) for block in pieces.feed(data[start : start + size])]
+    parts = [
+        block for start in range(0, len(data), size) for block in pieces.feed(data[start : start + size])
+    ]
     parts += pieces.flush()
     assert b"".join(block.text for block in parts) == b"".join(block.text for block in blocks)
     assert pieces.lines == whole.lines == data.count(b"\n")

@@ -16,6 +16,7 @@ from bootwright.api._common import reporter, texts
 if TYPE_CHECKING:
     from bootwright.diagnose.model import Diagnosis, Outcome
     from bootwright.diagnose.secrets import Secrets
+    from bootwright.foundation.errors import BootwrightError
     from bootwright.foundation.progress import Progress
 
 
@@ -47,6 +48,7 @@ def diagnose(
     lights: str | None = None,
     watched: bool = False,
     redact: bool = False,
+    on_unreadable: Callable[[BootwrightError], None] | None = None,
     progress: Progress | None = None,
 ) -> Diagnosed:
     """Tell from boot logs how far the boot got and what stopped it.
@@ -57,6 +59,8 @@ def diagnose(
     short flashes of one round (`0+7`), `off`, `steady` or `activity`; `logs` may then be empty.
     `watched`: somebody waited and nothing more came, so that silence or waiting at the end is a failure.
     `redact` strikes out MAC addresses, serial numbers, tokens and host names (docs/diagnose.md).
+    `on_unreadable` is told why one of several logs cannot be read, and the others are looked at; without it,
+    or where none can be read, the first such error is raised.
 
     Returns a `Diagnosed`. Raises `Refused` for what is no text and for an unknown board, `Missing` for a
     file that is not there, `Malformed` for a damaged one.
@@ -66,14 +70,27 @@ def diagnose(
         diagnosed.diagnosis.boots[-1].findings[0].cause
     """
     from bootwright.diagnose.engine import joined
-    from bootwright.foundation.errors import Refused
+    from bootwright.foundation.errors import Malformed, Missing, Refused
 
     # Before anything long: an unknown name is reported at once.
     add = _evidence(texts(artifacts), board, reporter(progress))
     several = [logs] if isinstance(logs, str | Path | bytes) else logs
     shown = _of_lights(board, lights) if lights is not None else None
     secrets = _secrets() if redact else None
-    diagnoses = [_one(log, secrets, watched=watched) for log in several]
+    diagnoses: list[Diagnosis] = []
+    unreadable: list[BootwrightError] = []
+    for log in several:
+        try:
+            diagnoses.append(_one(log, secrets, watched=watched))
+        except (Malformed, Missing, Refused) as error:
+            if on_unreadable is None or len(several) == 1:
+                raise
+            unreadable.append(error)
+    if unreadable and not diagnoses:
+        raise unreadable[0]
+    if on_unreadable is not None:
+        for problem in unreadable:
+            on_unreadable(problem)
     if shown is not None:
         from bootwright.evidence.led import beside
 

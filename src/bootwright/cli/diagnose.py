@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from bootwright.cli._parts.values import refuse_given
+from bootwright.foundation.errors import BootwrightError, Refused
 
 _HELP = """Tell from a boot log how far the boot got, what went wrong, and what to do next.
 
 FILE is a serial capture, dmesg, `talosctl dmesg` or `logs`, a journal, netconsole or strace output, as it
 was captured or pasted, also compressed or in UTF-16; `-` is standard input. Several files are looked at one
-by one. What is no text (an image, an archive) is refused.
+by one; of those that cannot be read it says so in the end. What is no text (an image, an archive) is refused.
 
 \b
 Examples:
@@ -101,6 +103,7 @@ def command(
     from bootwright.foundation.progress import Lines, Silent
 
     progress = Silent() if quiet else Lines()
+    unreadable: list[BootwrightError] = []
     if follow:
         if len(files) != 1:
             raise click.UsageError("--follow reads one FILE")
@@ -121,6 +124,7 @@ def command(
             lights=led,
             watched=watched,
             redact=redact,
+            on_unreadable=unreadable.append,
             progress=progress,
         )
     if page is not None:
@@ -137,7 +141,16 @@ def command(
         from bootwright.diagnose.render import as_text
 
         click.echo(as_text(diagnosed.diagnosis, every=every))
+    if unreadable:
+        raise _all_of(unreadable)
     return diagnosed.outcome.exit_status
+
+
+def _all_of(errors: Sequence[BootwrightError]) -> BootwrightError:
+    """Several errors as one."""
+    if len(errors) == 1:
+        return errors[0]
+    return Refused("; ".join(error.message for error in errors), hint=errors[0].hint)
 
 
 def _say_live(text: str) -> None:

@@ -78,6 +78,8 @@ class _Errors:
     """A core said it on the driver's behalf, which goes on or gives the device up."""
     count: int = 1
     last: int = 0
+    gave_up: bool = False
+    """With words that are known its driver gave it up."""
 
 
 @define
@@ -116,6 +118,7 @@ class DeviceErrors:
             again = errors.count >= _AGAIN
             silent = self._last_line - errors.last
             final = silent <= _AT_END if errors.by_name else silent >= _STILL or state.rank >= _INIT
+            final |= errors.gave_up
             made = self._is_made(errors)
             if (again or final) and (errors.role.works or made == "no"):
                 works = errors.role.name in self._works or (
@@ -156,6 +159,7 @@ class DeviceErrors:
             if level is None or level <= ERROR:
                 self._complaint(number, raw, match, level)
                 self._signs_in(text)
+                self._may_be_given_up(device_of(match), text)
                 return
         if not self._errors:
             self._before.append(text)
@@ -165,7 +169,14 @@ class DeviceErrors:
         if errors is not None and any(pattern.search(text) for pattern in errors.role.would_show):
             # With these words its driver gives it up.
             errors.occurrences[_KEPT - 1 :] = [Occurrence(number, raw)]
+            errors.gave_up = True
         self._success(text, device)
+
+    def _may_be_given_up(self, device: bytes, text: bytes) -> None:
+        """An error may itself be the word with which a driver gives its device up."""
+        errors = self._errors.get(device)
+        if errors is not None and any(pattern.search(text) for pattern in errors.role.would_show):
+            errors.gave_up = True
 
     def _complaint(self, number: int, raw: bytes, match: re.Match[bytes], level: int | None) -> None:
         said = speaker(match.string)

@@ -28,6 +28,7 @@ from bootwright.diagnose.closer.reports import KernelReports
 from bootwright.diagnose.closer.surroundings import MOST_LINES, surroundings
 from bootwright.diagnose.closer.troubles import DeviceTroubles
 from bootwright.diagnose.closer.unanswered import UnansweredCommands
+from bootwright.diagnose.closer.units import own_words as units
 from bootwright.diagnose.judging.shapes import is_dump
 from bootwright.diagnose.judging.state import BootState, Occurrence
 from bootwright.diagnose.messages.speaker import speaker
@@ -139,7 +140,7 @@ class CloserLook:
     def lend(self, state: BootState) -> None:
         """Let the state of a boot ask for what only the text tells."""
         state.around, state.before = self.around, self.before
-        state.longest_pause = self.longest_pause
+        state.longest_pause, state.own_words = self.longest_pause, self.own_words
 
     def _line(self, number: int, raw: bytes) -> None:
         message = prefix.split(raw)
@@ -204,3 +205,11 @@ class CloserLook:
         first = max(line - LOOKED_AT, self._boot)
         functions = functions_of(raw for _, raw in self._text.lines(line, line + MOST_LINES))
         return complaints_before(self._text.lines(first, line), module, functions)
+
+    def own_words(self, line: int, unit: str) -> Sequence[Occurrence]:
+        """What the program of a unit that failed in `line` said of why before; of a mount the file system."""
+        lines = list(self._text.lines(max(line - units.LOOKED_AT, self._boot), line))
+        if not lines or lines[-1][0] != line:
+            return ()
+        failed = lines.pop()[1]
+        return units.own_words(lines, unit) or (units.file_systems_words(lines) if b"mount" in failed else ())

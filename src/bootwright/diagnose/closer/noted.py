@@ -11,7 +11,7 @@ from bootwright.diagnose.closer.excerpts.elisions import is_elision
 from bootwright.diagnose.closer.links import may_tell_of_link
 from bootwright.diagnose.closer.needs import attempted
 from bootwright.diagnose.judging.boot_needs import BootNeed
-from bootwright.diagnose.judging.device_roles import may_be_unanswered
+from bootwright.diagnose.judging.device_roles import is_given_up, may_be_unanswered
 from bootwright.diagnose.judging.shapes import looks_wrong
 
 _REMEMBERED: Final = 1 << 14
@@ -24,7 +24,7 @@ class Noted(NamedTuple):
     device: re.Match[bytes] | None
     """Whose driver speaks (`devices.DEVICE`); of a program's message this and the next two are left out."""
     wrong: bool
-    """It looks wrong (`shapes.looks_wrong`)."""
+    """It looks wrong (`shapes.looks_wrong`), or its driver finds nothing to use in its device."""
     unanswered: bool
     """It may tell of a device that does not answer."""
     elision: bool
@@ -43,7 +43,7 @@ def noted(text: bytes, *, by_program: bool) -> Noted:
         return Noted(None, False, False, is_elision(text), may_tell_of_link(text), needs)
     return Noted(
         DEVICE.match(text),
-        looks_wrong(text),
+        looks_wrong(text) or is_given_up(text),
         may_be_unanswered(text),
         is_elision(text),
         may_tell_of_link(text),

@@ -33,6 +33,8 @@ class DeviceRole:
     """What shows that a driver made something of a device of this role for programs to use."""
     would_show: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What shows that the log would tell of anything that was made."""
+    given_up: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """What its driver says of one in which it finds nothing to use, in words that are none of an error."""
     unanswered: tuple[re.Pattern[bytes], ...] | None = field(default=None, metadata=PATTERNS)
     """Of its errors only these count, and those of all such roles: the device does not do what it is told.
 
@@ -123,6 +125,16 @@ def _any_of(patterns: Iterable[re.Pattern[bytes]]) -> Callable[[bytes], bool]:
     texts = dict.fromkeys(pattern.pattern for pattern in patterns)
     parts = [re.sub(rb"\A\(\?([a-z]+)\)(.*)", rb"(?\1:\2)", text, flags=re.DOTALL) for text in texts]
     return holds(b"|".join(b"(?:" + part + b")" for part in parts))
+
+
+@cache
+def _given_up() -> Callable[[bytes], bool]:
+    return _any_of(pattern for role in device_roles() for pattern in role.given_up)
+
+
+def is_given_up(text: bytes) -> bool:
+    """Whether a driver says with a message that it finds nothing to use in its device."""
+    return _given_up()(text)
 
 
 def is_sign(text: bytes) -> bool:

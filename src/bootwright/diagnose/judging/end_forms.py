@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import evolve
 
+from bootwright.diagnose.judging.first_program import of_later_process
 from bootwright.diagnose.judging.shapes import (
     firmware_complains,
     is_labelled,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from functools import lru_cache
 from math import inf
 
@@ -13,6 +13,7 @@ from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_awa
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
 from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.judging.order.own_words import with_own_words
 from bootwright.diagnose.judging.order.roots import disk_lines, disk_names
 from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState
@@ -82,15 +83,24 @@ class Judge:
             signature.name: signature for name in boot.tallies for signature in self._by_event.get(name, ())
         }
         signature_findings: list[tuple[Signature, Finding]] = []
-        for name in sorted(signatures):
+        for name in sorted(signatures, key=lambda name: (bool(signatures[name].unless_told_by), name)):
             signature = signatures[name]
-            signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot))
+            told = {
+                line.number
+                for other, finding in signature_findings
+                if other.name in signature.unless_told_by
+                for line in finding.lines
+            }
+            signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot, told))
         signature_findings = _untold(signature_findings)
         crashes = {
             signature.name for signature, _ in signature_findings if signature.report or signature.crash
         }
+        units = {signature.name: signature.unit_in for signature, _ in signature_findings}
         return tuple(
-            _with_complaints(finding, boot) if finding.signature in crashes else finding
+            _with_complaints(finding, boot)
+            if finding.signature in crashes
+            else with_own_words(finding, units[finding.signature], boot.own_words)
             for finding in ordered(signature_findings, disks=disk_lines(boot))
         )
 
@@ -196,13 +206,16 @@ def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
     ]
 
 
-def _findings_of(signature: Signature, boot: BootState) -> list[Finding]:
+def _findings_of(signature: Signature, boot: BootState, told: Set[int]) -> list[Finding]:
+    """What one signature says, but for what `told`, lines of those that say it better, holds."""
     if signature.needs and not boot.shown.intersection(signature.needs):
         return []
     groups: dict[tuple[Severity, int, str], list[Held]] = {}
     cases: dict[tuple[Severity, int, str], Case | None] = {}
     provoked_from = _provoked_from(signature, boot)
     for place, held in enumerate(hold(signature.rule, boot)):
+        if told and any(proof.line in told for proof in held.proof):
+            continue
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
             held = evolve(held, facts={**held.facts, **condition.facts})

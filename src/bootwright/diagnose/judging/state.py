@@ -113,6 +113,8 @@ class BootState:
     """How long the kernel was silent at most within some lines; None likewise."""
     before: Callable[[int, str | None], Sequence[Occurrence]] | None = None
     """What the driver of a report (its module, or ""), or a loader (None), complained of before a line."""
+    own_words: Callable[[int, str], Sequence[Occurrence]] | None = None
+    """What the program of a unit, which failed in a line, complained of before it."""
     cut: str = ""
     """Why the log does not say how the boot went on; empty where it does."""
     _stamped_from_outside: bool = False

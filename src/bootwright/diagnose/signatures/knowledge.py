@@ -168,6 +168,7 @@ def _signature(file: SignatureFile) -> Signature:
         fallback=file.fallback,
         may_be_meant=file.may_be_meant,
         unless_told=file.unless_told,
+        unless_told_by=file.unless_told_by,
         may_be_empty=file.may_be_empty,
         unless_harmless=file.unless_harmless,
         unless_serious=file.unless_serious,
@@ -175,6 +176,7 @@ def _signature(file: SignatureFile) -> Signature:
         apart=file.apart,
         joins=file.joins,
         says_no_why=file.says_no_why,
+        unit_in=file.unit_in,
         kernel_arguments=file.kernel_arguments,
         patterns=tuple(
             _pattern(f"{file.name}/{event}", expression, file.event_speakers.get(event, file.speakers))

@@ -204,6 +204,8 @@ class Signature:
     cannot."""
     unless_told: bool = False
     """It counts only where no other finding shows one of its lines."""
+    unless_told_by: tuple[str, ...] = ()
+    """Signatures that say the same of some, or more: it does not tell again of the lines that theirs show."""
     may_be_empty: bool = False
     """It says the same of an empty slot: worth knowing, whatever it was cut out of."""
     unless_harmless: bool = False
@@ -218,6 +220,8 @@ class Signature:
     """It tells all that a driver says of a device: another finding about that device takes it in."""
     says_no_why: bool = False
     """It tells that the boot ended and nothing of why: another boot of the file may know more."""
+    unit_in: str = ""
+    """The fact that names a unit of systemd that failed: what its program said before is told too."""
     explains_if: Mapping[str, Mapping[str, str]] = field(factory=dict)
     """Of those, the ones it explains only where its own facts, if known, match in full."""
     of_reports: Mapping[str, str] = field(factory=dict)

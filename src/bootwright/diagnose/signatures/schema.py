@@ -187,6 +187,7 @@ class SignatureFile:
     fallback: bool = False
     may_be_meant: bool = False
     unless_told: bool = False
+    unless_told_by: tuple[str, ...] = field(default=(), metadata=LONE)
     may_be_empty: bool = False
     unless_harmless: bool = False
     unless_serious: bool = False
@@ -194,6 +195,7 @@ class SignatureFile:
     apart: bool = False
     joins: bool = False
     says_no_why: bool = False
+    unit_in: str = ""
     kernel_arguments: str = field(default="", converter=_one_line)
     events: Mapping[str, Expression] = field(factory=dict)
     when: WhenTable

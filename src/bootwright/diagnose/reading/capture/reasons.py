@@ -1,8 +1,8 @@
 """Errors that go on in the lines after them: several in one, as Go programs print them.
 
-`1 error occurred:` and below it, indented, `* why` (hashicorp/go-multierror format.go); `1 error(s) occurred:`
-and the reasons without a bullet (siderolabs/go-retry retry.go). Loggers that write by lines give each line a
-stamp of its own, and syslog daemons write the tab as `#011`.
+`1 error occurred:` and below it, indented, `* why` (hashicorp/go-multierror format.go); `1 error(s)
+occurred:` with reasons that have no bullet (siderolabs/go-retry retry.go). Loggers that write by lines give
+each line a stamp of its own, and syslog daemons write the tab as `#011`.
 """
 
 from __future__ import annotations

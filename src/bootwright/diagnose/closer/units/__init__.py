@@ -1,0 +1,1 @@
+"""What the log says of units of systemd beyond what systemd does."""

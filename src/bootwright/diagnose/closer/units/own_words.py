@@ -1,0 +1,111 @@
+"""Why a unit failed, in the words of its own program: systemd tells only that it did.
+
+Whose words they are is told by the tag before them: `dockerd[900]: ` belongs to docker.service, since one
+name begins as the other. Where no name fits, the program that complained right before systemd saw the
+unit's process end is as good a witness. For a mount the file system speaks in the kernel's log.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from bootwright.diagnose.judging.shapes import looks_wrong
+from bootwright.diagnose.judging.state import Occurrence
+from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
+
+LOOKED_AT: Final = 40
+"""Lines before the one that says that a unit failed."""
+_LAST_WORDS: Final = 6
+"""Of a program's lines the last ones, of which the first that complains says why."""
+_SHOWN: Final = 2
+_NEAR: Final = 6
+"""Lines before a mount failed in which the file system says why."""
+_SHORTEST: Final = 3
+"""Letters by which two names are known to be the same."""
+_TAG: Final = re.compile(rb"\(?(?P<name>[\w.@/:-]{2,64}?)\)?\[(?P<pid>\d{1,10})\]: (?P<words>.*)", re.DOTALL)
+_WORD: Final = re.compile(r"[a-z][a-z0-9_-]{3,}")
+_AGAIN: Final = re.compile(rb"\b(?:Start(?:ing|ed)|Stopp(?:ing|ed)|Reload(?:ing|ed)) ")
+_LEVEL: Final = re.compile(rb"\[(?:emerg|alert|crit|error|fatal)\]|\b(?:FATAL|PANIC|ERROR)\b")
+"""With which a program says itself that something is wrong (nginx, Apache, PostgreSQL)."""
+_OF_COURSE: Final = re.compile(
+    rb"\S+: (?:Failed with result|Failed to start|Unit entered|Scheduled|Start request|Job |Triggering"
+    rb"|(?:[Mm]ain|[Cc]ontrol|Mount) process exited|Consumed|Deactivated)"
+)
+"""What systemd says of every unit that fails (systemd 257 src/core/unit.c, service.c, mount.c)."""
+_FILE_SYSTEMS: Final = "fs/"
+"""Of the kernel's source."""
+
+
+def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence, ...]:
+    """What the program of `unit` complained of in `lines`, which end before the one that says it failed.
+
+    `unit` is a name or a description, as systemd gives it. Empty where nothing was said, or nothing wrong.
+    """
+    own: list[tuple[bytes, Occurrence, bytes]] = []
+    beside: Occurrence | None = None
+    adjacent = True
+    for number, raw in reversed(list(lines)):
+        text = prefix.split(raw).text
+        tag = _TAG.match(text)
+        if tag is None or voice_of(prefix.split(raw)) != PROGRAM:
+            adjacent = False
+            continue
+        words = tag["words"]
+        if int(tag["pid"]) == 1:
+            if _AGAIN.match(words) is not None and unit.encode() in words:
+                break
+            if not words.startswith(f"{_stem(unit)}.".encode()) or _OF_COURSE.match(words) is not None:
+                continue
+            own.append((tag["pid"], Occurrence(number, raw), words))
+        elif words.startswith(f"{_stem(unit)}.".encode()) or _same(tag["name"].decode(), unit):
+            own.append((tag["pid"], Occurrence(number, raw), words))
+        elif adjacent and _complains(words):
+            beside = Occurrence(number, raw)
+        adjacent = False
+    last = [entry for entry in own if entry[0] == own[0][0]][:_LAST_WORDS]
+    wrong = [place for _, place, words in reversed(last) if _complains(words)]
+    if wrong:
+        return tuple(wrong[:_SHOWN])
+    return (beside,) if beside is not None and not own else ()
+
+
+def file_systems_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence, ...]:
+    """The last complaint of a file system in the kernel's log in `lines`, right before a mount failed."""
+    complaint: tuple[Occurrence, ...] = ()
+    for number, raw in list(lines)[-_NEAR:]:
+        message = prefix.split(raw)
+        if voice_of(message) != KERNEL or not looks_wrong(message.text):
+            continue
+        said = speaker(message.text)
+        files = [owner.file for owner in said.likely_owners] if said is not None else []
+        if files and all(file.startswith(_FILE_SYSTEMS) for file in files):
+            complaint = (Occurrence(number, raw),)
+    return complaint
+
+
+def _complains(words: bytes) -> bool:
+    return looks_wrong(words) or _LEVEL.search(words) is not None
+
+
+def _stem(unit: str) -> str:
+    return unit.removesuffix(".").rpartition(".")[0] or unit
+
+
+def _same(program: str, unit: str) -> bool:
+    """Whether a program is a unit's by their names: one begins as the other, but for a letter at the end."""
+    name = program.rpartition("/")[2].lower().replace("_", "-")
+    if name == "systemd" or len(name) < _SHORTEST:
+        return False
+    if " " in unit:
+        return any(_alike(name, word) for word in _WORD.findall(unit.lower()))
+    return _alike(name, _stem(unit).partition("@")[0].lower().replace("_", "-"))
+
+
+def _alike(name: str, other: str) -> bool:
+    shorter, longer = sorted((name, other), key=len)
+    common = next((place for place, letter in enumerate(shorter) if letter != longer[place]), len(shorter))
+    return common >= max(_SHORTEST, len(shorter) - 1)

@@ -1,0 +1,55 @@
+"""A unit that failed, with what its own program said of why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from attrs import evolve
+
+from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.judging.state import Occurrence
+from bootwright.diagnose.model import SERIOUS, Finding, Line
+from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import printable
+
+_TAG: Final = re.compile(rb"\(?(?P<name>[\w.@/:-]{2,64}?)\)?\[\d{1,10}\]: (?P<words>.*)", re.DOTALL)
+_MOST_UNITS: Final = 3
+_LONGEST: Final = 240
+_LONGEST_LINE: Final = 400
+"""Characters of what one program said that are told, and of its line that are shown."""
+
+
+def with_own_words(
+    finding: Finding, fact: str, own_words: Callable[[int, str], Sequence[Occurrence]] | None
+) -> Finding:
+    """The finding with what the units that its `fact` names said, by `own_words`; as it is without."""
+    facts = dict(finding.facts)
+    if not fact or own_words is None or finding.severity not in SERIOUS or facts.get("why"):
+        return finding
+    said: dict[str, None] = {}
+    lines: list[Line] = []
+    for unit in facts.get(fact, "").split(", ")[:_MOST_UNITS]:
+        failed = next((line for line in finding.lines if unit and unit in line.text), None)
+        places = own_words(failed.number, unit) if failed is not None else ()
+        lines += [Line(place.line, printable(place.raw.rstrip())[:_LONGEST_LINE]) for place in places]
+        if places:
+            said[_words(places[0].raw)] = None
+    if not said:
+        return finding
+    words = "; ".join(said)
+    return evolve(
+        finding,
+        cause=f"{finding.cause} Before that, {words}.",
+        lines=(*lines, *(line for line in finding.lines if line not in lines))[:MOST_LINES],
+        facts=tuple(sorted((*finding.facts, ("own_words", words)))),
+    )
+
+
+def _words(raw: bytes) -> str:
+    """Who said a line, and what."""
+    text = prefix.split(raw).text
+    tag = _TAG.match(text)
+    who, what = (tag["name"], tag["words"]) if tag is not None else (b"the kernel", text)
+    return f"{printable(who)} said: `{printable(what)[:_LONGEST].rstrip()}`"
