@@ -296,13 +296,13 @@ def test_sound_that_its_driver_gives_up_in_other_words_is_missed() -> None:
     )
     initialized = begun + "[    5.1] snd_hda_intel 0000:00:1f.3: no codecs initialized\n"
     sof = begun + "[    5.1] sof-audio-pci-intel-tgl 0000:00:1f.3: error: sof_probe_work failed err: -2\n"
-    lines = "".join(f"[    6.{turn}] systemd[1]: Started quux{turn}.service.\n" for turn in range(9))
+    rest = "".join(f"[    6.{turn}] systemd[1]: Started quux{turn}.service.\n" for turn in range(9))
     for log in (initialized, sof):
-        diagnosis = diagnose_bytes((log + lines).encode())
+        diagnosis = diagnose_bytes((log + rest).encode())
         assert diagnosis.outcome.value == "degraded"
         assert diagnosis.boots[0].findings[0].signature == "device-failing"
     # A processor may bring the controller along without anything connected to it.
-    found = begun + "[    5.1] snd_hda_intel 0000:00:1f.3: no codecs found!\n"
-    diagnosis = diagnose_bytes((found + lines).encode())
+    empty = begun + "[    5.1] snd_hda_intel 0000:00:1f.3: no codecs found!\n"
+    diagnosis = diagnose_bytes((empty + rest).encode())
     assert diagnosis.outcome.value == "boot-ok"
     assert [finding.severity.value for finding in diagnosis.boots[0].findings] == ["info"]

@@ -63,7 +63,7 @@ def test_the_clock_keeps_waiting_only_what_waits_for_it(what: str, caused: str |
     log = f"[   15.000000] [talos] service[etcd](Waiting): Waiting for {what}\n"
     said = findings(log + error.format(at=25) + error.format(at=400))
     assert said["talos-waiting"].caused_by == caused
-    assert said["time-sync"].cause == "The time servers were not reached: no clock to be had."
+    assert said["time-sync"].cause == "The time servers were not reached: no clock to be had: i/o timeout."
 
 
 def test_the_module_of_memory_is_named_whole() -> None:

@@ -85,13 +85,15 @@ class Judge:
         signature_findings: list[tuple[Signature, Finding]] = []
         for name in sorted(signatures, key=lambda name: (bool(signatures[name].unless_told_by), name)):
             signature = signatures[name]
-            told = {
+            known = {
                 line.number
                 for other, finding in signature_findings
                 if other.name in signature.unless_told_by
                 for line in finding.lines
             }
-            signature_findings.extend((signature, finding) for finding in _findings_of(signature, boot, told))
+            signature_findings.extend(
+                (signature, finding) for finding in _findings_of(signature, boot, known)
+            )
         signature_findings = _untold(signature_findings)
         crashes = {
             signature.name for signature, _ in signature_findings if signature.report or signature.crash
@@ -206,15 +208,15 @@ def _untold(signature_findings: list[tuple[Signature, Finding]]) -> list[tuple[S
     ]
 
 
-def _findings_of(signature: Signature, boot: BootState, told: Set[int]) -> list[Finding]:
-    """What one signature says, but for what `told`, lines of those that say it better, holds."""
+def _findings_of(signature: Signature, boot: BootState, known: Set[int]) -> list[Finding]:
+    """What one signature says, but for what `known`, the lines of those that say it better, holds."""
     if signature.needs and not boot.shown.intersection(signature.needs):
         return []
     groups: dict[tuple[Severity, int, str], list[Held]] = {}
     cases: dict[tuple[Severity, int, str], Case | None] = {}
     provoked_from = _provoked_from(signature, boot)
     for place, held in enumerate(hold(signature.rule, boot)):
-        if told and any(proof.line in told for proof in held.proof):
+        if known and any(proof.line in known for proof in held.proof):
             continue
         case, number, condition = _case(signature, boot, held)
         if case is not None and condition is not None and case.rule.error:
