@@ -12,6 +12,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from command_kit import in_process
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs/schemas/result.schema.json").read_text(encoding="utf-8"))
@@ -46,6 +47,16 @@ def test_a_table_alone(tmp_path: Path) -> None:
     assert document["outcomes"]["mounts"]["settled"]
     assert {refuted["factor"] for refuted in document["outcomes"]["mounts"]["refuted"]} == {"pages", "tree"}
     assert document["plan"] is None
+
+
+def test_a_single_bad_version_claims_no_version_between(tmp_path: Path) -> None:
+    table = tmp_path / "seen.csv"
+    table.write_text("factor:kernel,outcome:net\n6.12.1,works\n6.18.15,fails\n7.3.4,works\n")
+    done = in_process("investigate", "--observations", str(table))
+    assert "Works with kernel 6.12.1 or earlier, or 7.3.4 or later." in done.stdout
+    assert "It fails where kernel is 6.18.15 (works with 6.12.1, works with 7.3.4)." in done.stdout
+    table.write_text("factor:tree,outcome:net\na,works\nb,fails\nc,works\n")
+    assert "It fails where tree is b." in in_process("investigate", "--observations", str(table)).stdout
 
 
 def test_two_confounded_rows_are_unknown_and_aliased(tmp_path: Path) -> None:
@@ -213,4 +224,4 @@ def test_a_folder_holds_one_plan(whole: Path, tmp_path: Path) -> None:
     other.write_text(text.replace('title = "Talos', 'title = "Another Talos', 1))
     done = investigate(str(other), "--out", str(whole))
     assert done.returncode == 2
-    assert "another plan" in done.stderr
+    assert "another text of the plan" in done.stderr

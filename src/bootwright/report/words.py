@@ -77,6 +77,8 @@ def sentence(text: str) -> str:
 
 def bound(text: str) -> str:
     """A condition's text as in result.json, spoken: `before 6.15`, `6.15 or later`, `not 16K`, `16K`."""
+    if text.startswith("<=") and " or >=" in text:
+        return ", or ".join(bound(side) for side in text.split(" or ", 1))
     if text.startswith(">="):
         return f"{text[2:]} or later"
     if text.startswith("<="):

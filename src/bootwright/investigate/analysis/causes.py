@@ -265,6 +265,53 @@ def bracket(
     Only cells in which the cause's other conditions hold count.
     """
     factor = factors[condition.factor]
+    sources = _by_level(cause, condition, observations, outcome, factors)
+    nearest_fail, nearest_work = (max, min) if condition.relation == "below" else (min, max)
+    fails, works = sources[Verdict.FAILS], sources[Verdict.WORKS]
+    fail_at = nearest_fail(fails) if fails else None
+    work_at = nearest_work(works) if works else None
+    return Bracket(
+        condition.factor,
+        factor.levels[fail_at] if fail_at is not None else None,
+        factor.levels[work_at] if work_at is not None else None,
+        condition.relation,
+        fails[fail_at] if fail_at is not None else None,
+        works[work_at] if work_at is not None else None,
+    )
+
+
+def neighbours(
+    cause: Cause,
+    condition: Condition,
+    observations: Sequence[Observation],
+    outcome: str,
+    factors: Mapping[str, Factor],
+) -> tuple[tuple[str, Source] | None, tuple[str, Source] | None]:
+    """Of a condition that a version is one: the nearest on either side that was seen to work, and by what.
+
+    None on a side where none was, and for a factor without order, whose levels have no sides.
+    """
+    factor = factors[condition.factor]
+    if condition.relation != "is" or not factor.ordered:
+        return None, None
+    works = _by_level(cause, condition, observations, outcome, factors)[Verdict.WORKS]
+    at = factor.position(condition.level)
+    below, above = [place for place in works if place < at], [place for place in works if place > at]
+    before = (factor.levels[max(below)], works[max(below)]) if below else None
+    return before, (factor.levels[min(above)], works[min(above)]) if above else None
+
+
+def _by_level(
+    cause: Cause,
+    condition: Condition,
+    observations: Sequence[Observation],
+    outcome: str,
+    factors: Mapping[str, Factor],
+) -> dict[Verdict, dict[int, Source]]:
+    """The positions of the condition's factor that were seen to fail inside it, and to work outside, each
+    with the best kind of source, in cells in which the cause's other conditions hold.
+    """
+    factor = factors[condition.factor]
     other_levels = {
         other.factor: holding_levels(other, factors[other.factor])
         for other in cause.conditions
@@ -282,18 +329,7 @@ def bracket(
         if (level in inside) is (verdict is Verdict.FAILS):
             at = factor.position(level)
             sources[verdict][at] = max(observation.source, sources[verdict].get(at, observation.source))
-    nearest_fail, nearest_work = (max, min) if condition.relation == "below" else (min, max)
-    fails, works = sources[Verdict.FAILS], sources[Verdict.WORKS]
-    fail_at = nearest_fail(fails) if fails else None
-    work_at = nearest_work(works) if works else None
-    return Bracket(
-        condition.factor,
-        factor.levels[fail_at] if fail_at is not None else None,
-        factor.levels[work_at] if work_at is not None else None,
-        condition.relation,
-        fails[fail_at] if fail_at is not None else None,
-        works[work_at] if work_at is not None else None,
-    )
+    return sources
 
 
 def spoken(
@@ -305,7 +341,8 @@ def spoken(
     label: Callable[[str], str] = str,
     shown: Callable[[str], str] = str,
 ) -> str:
-    """A cause in words, its thresholds as the levels that were seen on both sides of them.
+    """A cause in words, its thresholds as the levels that were seen on both sides of them, and a single
+    version with the nearest ones that work.
 
     A threshold's own level may be one that was only on offer. `label` names factors, `shown` makes text
     harmless.
@@ -315,5 +352,9 @@ def spoken(
         text = condition.level
         if condition.relation != "is":
             text = bracket(cause, condition, observations, outcome, factors).words
+        sides = neighbours(cause, condition, observations, outcome, factors)
+        works = [_seen("work", *side) for side in sides if side is not None]
+        if works:
+            text += f" ({', '.join(works)})"
         texts.append(f"{label(condition.factor)} is {shown(text)}")
     return " and ".join(texts)

@@ -9,7 +9,15 @@ from attrs import frozen
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.analysis.causes import Bracket, Cause, CauseSpace, bracket, spoken
+from bootwright.investigate.analysis.causes import (
+    Bracket,
+    Cause,
+    CauseSpace,
+    Condition,
+    bracket,
+    neighbours,
+    spoken,
+)
 from bootwright.investigate.analysis.either import Part, explain_either
 from bootwright.investigate.analysis.noise import doubt
 from bootwright.investigate.analysis.observations import Flaky, Observation, Source, Weighed, weigh
@@ -64,6 +72,12 @@ class Judgement:
             for condition in cause.conditions
             if condition.relation != "is"
         )
+
+    def beside(self, cause: Cause, condition: Condition, space: CauseSpace) -> tuple[str | None, str | None]:
+        """The versions that were seen to work nearest below and above the one that a condition names."""
+        factors = {factor.name: factor for factor in space.factors}
+        below, above = neighbours(cause, condition, self.kept, self.outcome, factors)
+        return below[0] if below is not None else None, above[0] if above is not None else None
 
 
 def counted(

@@ -125,7 +125,10 @@ def _by_causes(investigation: Investigation, name: str) -> GoalResult:
         if condition.relation == "is" or spans[condition.factor].works is not None
     ]
     needs = {
-        condition.factor: _avoided(condition, spans.get(condition.factor)) for condition in conditions[:1]
+        condition.factor: _avoided(
+            condition, spans.get(condition.factor), judgement.beside(cause, condition, investigation.space)
+        )
+        for condition in conditions[:1]
     }
     changes = tuple(corroborating(judgement, investigation.observations))
     instead = _instead(investigation, name)
@@ -149,10 +152,16 @@ def _missing(judgement: Judgement) -> str:
     return f"{len(judgement.causes)} causes still fit what was seen, on {', '.join(factors)}"
 
 
-def _avoided(condition: Condition, span: Bracket | None) -> str:
-    """What was seen to avoid a condition, as in result.json: `>=6.16.3` is from the level that worked on."""
+def _avoided(
+    condition: Condition, span: Bracket | None, beside: tuple[str | None, str | None] = (None, None)
+) -> str:
+    """What was seen to avoid a condition, as in result.json: `>=6.16.3` is from the level that worked on,
+    `<=6.12.1 or >=7.3.4` on either side of a single version, the nearest that worked being `beside` it.
+    """
     if span is None or span.works is None:
-        return f"not {condition.level}"
+        below, above = beside
+        sides = [f"<={below}" if below is not None else "", f">={above}" if above is not None else ""]
+        return " or ".join(filter(None, sides)) or f"not {condition.level}"
     return {"below": ">=", "at-least": "<="}[condition.relation] + span.works
 
 
