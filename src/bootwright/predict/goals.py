@@ -9,10 +9,11 @@ from attrs import evolve
 from bootwright.boards.locate import functions, locate
 from bootwright.boards.model import Board, Goal
 from bootwright.boards.role import role_of
-from bootwright.formats.devicetree.fdt import Node, Tree
+from bootwright.formats.devicetree.fdt import Tree
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.predict.arrivals import reaching
+from bootwright.predict.chain import ancestry, chain_of, phy_of
 from bootwright.predict.hazards import hazards_of, strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
@@ -24,15 +25,10 @@ from bootwright.predict.model import (
     first_broken,
     fold,
 )
-from bootwright.predict.roles.graph import display_parts
-from bootwright.predict.roles.recognise import is_port
 from bootwright.predict.rules.knowledge import Knowledge, knowledge
 from bootwright.predict.rules.predicates import Given, Surroundings
 from bootwright.predict.solving.devices import Planner
-from bootwright.predict.solving.matching import is_plain_bus
-from bootwright.predict.solving.outcome import absence, remedy
 from bootwright.predict.solving.prediction import Prediction
-from bootwright.predict.solving.sites import Site
 from bootwright.predict.solving.solver import Solver
 from bootwright.predict.start.arguments import effective
 from bootwright.predict.start.root_device import Root, root_links
@@ -86,10 +82,10 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         return GoalVerdict(
             goal.name, Verdict.FAILS, None, (link,), link, hazards_of(prediction, goal, ()), not_checked
         )
-    kernel, own = prediction.kernel, frozenset(ancestor.path for ancestor in _ancestry(node))
+    kernel, own = prediction.kernel, frozenset(ancestor.path for ancestor in ancestry(node))
     chain = tuple(
         loosened(kernel, _with_initramfs(prediction, goal, gated(kernel, link)), own)
-        for link in _chain(prediction, goal, node)
+        for link in chain_of(prediction, goal, node)
     )
     chain = (*chain, *root.links)
     not_checked = (*not_checked, *start_not_checked(kernel, chain))
@@ -107,6 +103,20 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
         for hazard in hazards
         if hazard.effect is Verdict.FAILS
     )
+    # One that would stop it if its condition held, which is not known, is a doubt.
+    doubts = tuple(
+        Link(
+            hazard.node or "/",
+            f"hazard {hazard.name}",
+            Answer.UNKNOWN,
+            Evidence(hazard.where or tree.name, hazard.sources[0]),
+            f"not known whether it is so: {hazard.reason}",
+            remedy=hazard.remedy,
+        )
+        for hazard in hazards
+        if hazard.decides
+    )
+    chain = (*chain, *doubts)
     chain, broken = reaching(
         (*fatal, *chain), first_broken((*fatal, *chain)), node.compatible, kernel.version, prediction.known
     )
@@ -206,18 +216,10 @@ def _phys(tree: Tree, board: Board) -> dict[int, int]:
     phys: dict[int, int] = {}
     for goal in board.goals:
         node = locate(tree, goal.find) if goal.phy is not None else None
-        phy = _phy(tree, node) if node is not None else None
+        phy = phy_of(tree, node) if node is not None else None
         if phy is not None and goal.phy is not None:
             phys[id(phy)] = goal.phy
     return phys
-
-
-def _phy(tree: Tree, node: Node) -> Node | None:
-    for name in ("phy-handle", "phy", "phy-device"):
-        handle = node.cell(name)
-        if handle is not None and handle in tree.by_phandle:
-            return tree.by_phandle[handle]
-    return None
 
 
 def _described(goal: Goal) -> list[str]:
@@ -236,136 +238,6 @@ def _described(goal: Goal) -> list[str]:
         else:
             descriptions.append(f"node {find.node_name}")
     return descriptions
-
-
-def _chain(prediction: Prediction, wanted: Goal, node: Node) -> list[Link]:
-    """Links of everything the goal needs, each device after those it waits for."""
-    role = role_of(wanted)
-    if role is None or not role.graph:
-        return _device_chain(prediction, node)
-    links = [
-        _of_part(prediction, link, part, node)
-        for part in display_parts(prediction, role, node)
-        for link in _device_chain(prediction, part)
-    ]
-    return list(dict.fromkeys(links))
-
-
-def _of_part(prediction: Prediction, link: Link, part: Node, wanted: Node) -> Link:
-    """A link of one part of a display: the driver of the whole may serve the SoC's own parts."""
-    site = prediction.plan.of(part)
-    if part is wanted or link.node != part.path or not link.lacks or site is None or site.bus != "platform":
-        return link
-    reason = f"{link.reason}; whether the driver of the whole display serves it cannot be told from files"
-    return evolve(link, answer=Answer.UNKNOWN, reason=reason)
-
-
-def _device_chain(prediction: Prediction, goal: Node) -> list[Link]:
-    """Links of everything the goal's device needs."""
-    chain: list[Link] = []
-    visited: set[int] = set()
-
-    def visit(site: Site) -> None:
-        stack: list[tuple[Site, bool]] = [(site, False)]
-        while stack:
-            current, ready = stack.pop()
-            record = prediction.records[id(current.node)]
-            if ready:
-                chain.extend(prediction.solver.links(record))
-                continue
-            if id(current.node) in visited:
-                continue
-            visited.add(id(current.node))
-            stack.extend((missed, False) for missed in prediction.solver.misses(record))
-            stack.append((current, True))
-            before = list(prediction.solver.waits(record))[::-1]
-            stack.extend((earlier, False) for earlier in before if id(earlier.node) not in visited)
-
-    for node in _ancestry(goal):
-        site = prediction.plan.of(node)
-        if site is not None and (node is goal or site.bus in {"pci"} or _is_host(node)):
-            visit(site)
-            for function in prediction.plan.functions:
-                if function.node.parent is node:
-                    visit(function)
-    owner = _owner(prediction, goal)
-    if owner is not None:
-        visit(owner)
-        chain.append(_part_of(prediction, goal, owner))
-    elif prediction.plan.of(goal) is None:
-        reason, maker = absence(goal, prediction.plan)
-        chain.append(
-            Link(
-                goal.path,
-                "device",
-                Answer.NO,
-                Evidence(f"{prediction.tree.name}: {goal.path}", "drivers/of/platform.c"),
-                reason,
-                waits_for=maker.path if maker is not None else None,
-                remedy=prediction.plan.remedies.get(id(goal)) or remedy(goal, prediction.tree),
-            )
-        )
-        return chain
-    phy = _phy(prediction.tree, goal)
-    phy_site = prediction.plan.of(phy) if phy is not None else None
-    if phy_site is not None:
-        visit(phy_site)
-    return chain
-
-
-def _owner(prediction: Prediction, goal: Node) -> Site | None:
-    """The device whose driver reads the goal's node itself, as it makes no device of it; None: there is none.
-
-    A node that is disabled or below one that is has none, nor has one that a driver of its own would bind to.
-    """
-    plan = prediction.plan
-    if plan.of(goal) is not None or any(
-        prediction.kernel.by_compatible(compatible) for compatible in goal.compatible
-    ):
-        return None
-    current: Node | None = goal
-    while current is not None and plan.of(current) is None:
-        if not current.enabled:
-            return None
-        current = current.parent
-    owner = plan.of(current) if current is not None else None
-    # A plain bus has no driver that would read its children.
-    if owner is None or (owner.best is not None and is_plain_bus(owner.best)):
-        return None
-    return owner
-
-
-def _part_of(prediction: Prediction, goal: Node, owner: Site) -> Link:
-    """A network driver makes an interface of each child node that describes a port; of other nodes it is
-    not known what a driver does with them."""
-    port = is_port(goal)
-    driver = owner.best.driver if owner.best is not None else "?"
-    where = f"{prediction.tree.name}: {goal.path}"
-    if port:
-        rule = "Documentation/devicetree/bindings/net/ethernet-controller.yaml, a port of its controller"
-        return Link(goal.path, f"port of {owner.node.path}", Answer.YES, Evidence(where, rule))
-    return Link(
-        goal.path,
-        f"part of {owner.node.path}",
-        Answer.UNKNOWN,
-        Evidence(where, "the driver reads its child nodes itself"),
-        f"no device is made of this node; whether the driver {driver} of {owner.node.path} serves it cannot "
-        "be told from files",
-        remedy=f"see what the driver {driver} does with child nodes",
-    )
-
-
-def _is_host(node: Node) -> bool:
-    return node.string("device_type") == "pci"
-
-
-def _ancestry(node: Node) -> list[Node]:
-    ancestors: list[Node] = []
-    current: Node | None = node
-    while current is not None:
-        ancestors.append(current)
-        current = current.parent
-    return ancestors[::-1]
 
 
 def _with_initramfs(prediction: Prediction, goal: Goal, link: Link) -> Link:

@@ -13,7 +13,7 @@ from bootwright.boards.model import Goal
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import Answer, Hazard, Link
 from bootwright.predict.rules.knowledge import HazardRule
-from bootwright.predict.rules.predicates import find, holds, offending, unsaid, what_holds
+from bootwright.predict.rules.predicates import find, holds, offending, undecided_driver, unsaid, what_holds
 from bootwright.predict.solving.prediction import Prediction
 from bootwright.predict.solving.solver import Record
 
@@ -71,7 +71,14 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
     if stated:
         reason = f"{reason} (here: {stated})"
     remedy = rule.remedy
+    title = rule.title
     lacking = next(unsaid(rule.when, prediction.kernel), None) if answer is Answer.UNKNOWN else None
+    undecided = next(undecided_driver(rule.when, prediction.kernel), None)
+    if answer is Answer.UNKNOWN:
+        title = f"Not known whether it is so: {title}"
+    if answer is Answer.UNKNOWN and lacking is None and undecided is not None:
+        reason = f"{reason} (whether the kernel has a driver for {undecided} is not known)"
+        remedy = "give all of the kernel's modules (--modules)"
     if lacking is not None:
         known = prediction.kernel.option("CONFIG_ARM64") is not None
         what = f"the kernel's configuration says nothing of {lacking}" if known else _NO_CONFIGURATION
@@ -80,12 +87,13 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
     return Hazard(
         name=rule.name,
         effect=rule.effect if answer is Answer.YES else Verdict.UNKNOWN,
-        title=rule.title,
+        title=title,
         reason=reason,
         remedy=remedy,
         sources=rule.sources,
         node=node.path if node is not None else None,
         where=where,
+        decides=rule.effect is Verdict.FAILS and answer is Answer.UNKNOWN,
     )
 
 

@@ -127,6 +127,8 @@ class Hazard:
     node: str | None = None
     where: str = ""
     """Container path of the file system it is about, where it is about one."""
+    decides: bool = False
+    """Whether its effect would be `fails` if it were known that its condition holds."""
 
 
 @frozen

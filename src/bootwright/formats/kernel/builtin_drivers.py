@@ -131,15 +131,37 @@ _MOST_OF_INITCALLS = 4096
 """Compatibles; a Debian kernel has 300."""
 
 
+def boot_functions(image: bytes, where: str) -> dict[tuple[str, str], int]:
+    """(kind, compatible) of early tables → the address of the function that is called for such a node.
+
+    `image` has its pointers in place (`relocated`). Raises `Malformed` where it has no symbol table.
+    """
+    symbols = read_symbols(image, where)
+    if any(kind in "bdr" for kind in symbols.types):
+        entries = list(_early_ids(image, symbols))
+    else:
+        entries = [(kind, entry) for kind, _, entry in Scan(image, symbols, where).early]
+    functions: dict[tuple[str, str], int] = {}
+    for kind, entry in entries:
+        functions.setdefault((kind, entry.compatible), entry.data)
+    return functions
+
+
 def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
+    """What the early tables have."""
+    made = _made_by_drivers(symbols)
+    early_entries = [_early_entry(kind, entry, made) for kind, entry in _early_ids(image, symbols)]
+    early_entries.extend(_of_initcalls(image, symbols))
+    return tuple(early_entries)
+
+
+def _early_ids(image: bytes, symbols: Symbols) -> Iterator[tuple[str, OfId]]:
     """Entries `__of_table_*`, each in the table whose start (`__clk_of_table`, …) is nearest before.
 
     A table's first entry has the same address as its start, and may stand before it in the symbols.
     """
-    made = _made_by_drivers(symbols)
     starts = [(a, n[2:-9]) for a, _, n in symbols if n.startswith("__") and n.endswith("_of_table")]
     places = [address for address, _ in starts]
-    early_entries: list[EarlyEntry] = []
     for address, _, name in symbols:
         if not name.startswith("__of_table_"):
             continue
@@ -148,9 +170,7 @@ def _early(image: bytes, symbols: Symbols) -> tuple[EarlyEntry, ...]:
             at = address - symbols.base
             entry = of_table(image[at : at + 200] + bytes(200), 0)
             if entry and entry[0].compatible:
-                early_entries.append(_early_entry(starts[index][1], entry[0], made))
-    early_entries.extend(_of_initcalls(image, symbols))
-    return tuple(early_entries)
+                yield starts[index][1], entry[0]
 
 
 def _made_by_drivers(symbols: Symbols) -> frozenset[int]:

@@ -64,6 +64,8 @@ class Call:
     all: bool = False
     bulk: Bulk | None = None
     optional: Optional | None = None
+    unless: tuple[str, ...] = ()
+    """Properties of which one keeps the function from asking."""
 
     def may_lack(self, arguments: Mapping[int, object]) -> bool:
         """Whether the call says that what it asks for may be missing; an unknown argument does not say no."""
@@ -99,6 +101,8 @@ class Walk:
     match_entry: frozenset[str]
     allocates: frozenset[str]
     never_returns: frozenset[str]
+    registers: Mapping[str, frozenset[str]]
+    """Kind of early table → the functions that its setup functions must get to, as they return nothing."""
 
 
 @frozen
@@ -116,23 +120,25 @@ DEMANDS = Kind("demands", "a table of what drivers ask for", Demands)
 class Calls(Walk):
     """All of them."""
 
-    by_name: Mapping[str, Call]
+    by_name: Mapping[str, tuple[Call, ...]]
+    """What each function asks for, one after another: it ends with the first that it does not get."""
 
 
 @lru_cache(maxsize=1)
 def calls() -> Calls:
     """Read once. Raises `Malformed` naming file and key where something in it is not understood."""
-    by_name: dict[str, Call] = {}
+    by_name: dict[str, tuple[Call, ...]] = {}
+    managed: dict[str, tuple[Call, ...]] = {}
     walk: Walk | None = None
     for name, demands in DEMANDS.all().items():
         for call in demands.calls:
             for function in call.names:
-                by_name[function] = call
+                by_name[function] = (*by_name.get(function, ()), call)
                 if not function.startswith(("devm_", "__", "of_phy", "irq_")):
-                    by_name.setdefault(f"devm_{function}", call)
+                    managed[f"devm_{function}"] = by_name[function]
         if demands.walk is not None and walk is not None:
             raise Malformed(str(DEMANDS.files()[name]), None, "one table [walk] in all files", "another")
         walk = walk or demands.walk
     if walk is None:
         raise Malformed("data/demands", None, "the table [walk] in one of the files", "none")
-    return Calls(**asdict(walk, recurse=False), by_name=by_name)
+    return Calls(**asdict(walk, recurse=False), by_name={**managed, **by_name})

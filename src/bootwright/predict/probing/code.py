@@ -18,6 +18,7 @@ from bootwright.formats.code.made_addresses import made_addresses
 from bootwright.formats.code.registrations import Registrations
 from bootwright.formats.kernel.arm64_image import unwrapped
 from bootwright.formats.kernel.built_in import Driver
+from bootwright.formats.kernel.builtin_drivers import boot_functions
 from bootwright.formats.kernel.kallsyms import read_symbols
 from bootwright.formats.kernel.relocations import relocated
 from bootwright.formats.modules.module_file import unpack_module
@@ -26,7 +27,7 @@ from bootwright.formats.sources.bytesource import FileBytes
 from bootwright.foundation.errors import BootwrightError
 from bootwright.predict.probing.calls import calls
 from bootwright.predict.probing.reach import Asking
-from bootwright.predict.probing.terms import LACKING, Ask, Ending, Entry, Outcome, There, Walked
+from bootwright.predict.probing.terms import BOOT_CODE, LACKING, Ask, Ending, Entry, Outcome, There, Walked
 from bootwright.predict.probing.walk import Walk
 
 DEVICE_AT = {"platform": 16, "amba": 0, "spi": 0, "i2c": 32}
@@ -83,8 +84,10 @@ class Examiner:
         if walked.ending is not Ending.FAILS:
             return walked, Outcome(walked.ending)
         wrong = [q for q, answer in walked.asked if answer in LACKING]
-        # A driver that takes ports or memory asks for both; a devicetree hardly ever gives ports.
-        wrong.sort(key=lambda question: question.startswith("io|"))
+        # A driver that takes ports or memory asks for both; a devicetree hardly ever gives ports. And what is
+        # there and wrong is to blame before what another node would have instead.
+        given = dict(walked.asked)
+        wrong.sort(key=lambda question: (question.startswith("io|"), given[question] is There.MISSING))
         # Where it fails with all that is asked for, it is not the node that is to blame.
         asked = dict(walked.asked)
         fixed = dict.fromkeys(wrong, There.YES)
@@ -95,7 +98,14 @@ class Examiner:
             if whole.ending is not Ending.FAILS or not more:
                 break
             fixed |= dict.fromkeys(more, There.YES)
-        if whole.ending is Ending.FAILS or not wrong:
+        if whole.ending is Ending.FAILS:
+            # Nor does it go with everything there: an option may ask for more. One thing may still be enough.
+            alone = (q for q in wrong if walk({q: There.YES}).ending is Ending.MAY_SUCCEED)
+            enough = next(alone, None)
+            if enough is None:
+                return walked, Outcome(Ending.UNDECIDED)
+            return walked, Outcome(Ending.FAILS, walked.errors, enough)
+        if not wrong:
             return walked, Outcome(Ending.UNDECIDED)
         blamed = next(
             (q for q in wrong if walk({q: There.YES}).ending is not Ending.FAILS),
@@ -116,6 +126,8 @@ class Examiner:
     def _entry(
         self, driver: str, module: str | None, bus: str, compatible: str
     ) -> tuple[Code, Entry, Asking] | None:
+        if bus == BOOT_CODE:
+            return self._at_boot(driver, compatible)
         if module is None:
             return self._in_image(driver, bus, compatible)
         key = (driver, module, bus, compatible)
@@ -127,6 +139,16 @@ class Examiner:
                 self._module_entries.pop(next(iter(self._module_entries)))
             self._module_entries[key] = (*placed, Asking(placed[0], calls())) if placed is not None else None
         return self._module_entries[key]
+
+    def _at_boot(self, kind: str, compatible: str) -> tuple[Code, Entry, Asking] | None:
+        """What an early table calls for a node."""
+        with contextlib.suppress(BootwrightError, OSError):
+            function = _boot_functions(self.image).get((kind, compatible), 0)
+            code, asking = _image_code(self.image), _boot_asking(self.image, kind)
+            if code.has_body(function):
+                registers = calls().registers.get(kind, frozenset())
+                return code, Entry(function, 0, of_node=True, registers=registers), asking
+        return None
 
     def _in_image(self, driver: str, bus: str, compatible: str) -> tuple[Code, Entry, Asking] | None:
         """An Image has much code: `_image_code` and `_image_asking` alone keep it, for few Images."""
@@ -194,6 +216,20 @@ def _bus_types(image: Path) -> dict[str, int]:
 def _image_asking(image: Path) -> Asking:
     """An Image's functions are looked at once for all drivers in it."""
     return Asking(_image_code(image), calls())
+
+
+@lru_cache(maxsize=2 * _MOST_IMAGES)
+def _boot_asking(image: Path, kind: str) -> Asking:
+    """Apart from the others: what registers counts here."""
+    return Asking(_image_code(image), calls(), calls().registers.get(kind, frozenset()))
+
+
+@lru_cache(maxsize=_MOST_IMAGES)
+def _boot_functions(image: Path) -> dict[tuple[str, str], int]:
+    """(kind of early table, compatible) → the setup function."""
+    source = unwrapped(FileBytes(image))[0]
+    data = relocated(source.read(0, source.size)).image
+    return boot_functions(data, str(image))
 
 
 def entry_of(module: ModuleCode, driver: str, bus: str, compatible: str) -> Entry | None:

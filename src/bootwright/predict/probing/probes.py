@@ -24,16 +24,16 @@ from bootwright.foundation.cache import DEMANDS
 from bootwright.foundation.kept.shelf import Shelf, load, pack
 from bootwright.foundation.kept.shelf import read as read_shelf
 from bootwright.foundation.knowledge import files_of
-from bootwright.predict.probing.terms import BOUND, OF_CHILD, Ask, Ending, Outcome, There
+from bootwright.predict.probing.terms import BOOT_CODE, BOUND, OF_CHILD, Ask, Ending, Outcome, There
 
 if TYPE_CHECKING:
     from bootwright.predict.probing.code import Examiner
 
-_FORMAT = 11
+_FORMAT = 13
 """Counts up with every change of what a walk finds."""
 _TABLE = "walks"
-_BUSES = frozenset({"platform", "amba", "spi", "i2c"})
-"""Whose structures are known."""
+_BUSES = frozenset({"platform", "amba", "spi", "i2c", BOOT_CODE})
+"""Whose structures are known; boot code is given a node."""
 _PAUSE = 5.0
 """Seconds between two writes."""
 _MOST_OUTCOMES = 64
@@ -143,7 +143,10 @@ class Probes:
     _saved: float = 0.0
 
     def outcome(self, driver: str, module: str | None, bus: str, compatible: str, ask: Ask) -> Outcome | None:
-        """What becomes of a driver's probe with these answers; None where its code cannot be followed."""
+        """What becomes of a driver's probe with these answers; None where its code cannot be followed.
+
+        Of `BOOT_CODE` the driver is the kind of early table.
+        """
         if bus not in _BUSES:
             return None
         walks = self._walks_of(driver, module, bus, compatible)

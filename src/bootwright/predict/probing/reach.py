@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bootwright.formats.code.linked_code import Code
 from bootwright.predict.probing.calls import Calls
 
@@ -16,9 +18,11 @@ _LONGEST = 64 << 10
 class Asking:
     """Looks functions up, each once."""
 
-    def __init__(self, code: Code, calls: Calls) -> None:
+    def __init__(self, code: Code, calls: Calls, registers: Iterable[str] = ()) -> None:
+        """`registers` are functions that count as well (`Entry.registers`)."""
         self._code = code
-        self._answered = {*calls.by_name, *calls.match_data, *calls.match_entry, *calls.of_resource}
+        answered = (calls.by_name, calls.match_data, calls.match_entry, calls.of_resource, registers)
+        self._answered = {name for names in answered for name in names}
         self._known: dict[int, bool] = {}
 
     def asks(self, function: int, depth: int = DEEPEST) -> bool:

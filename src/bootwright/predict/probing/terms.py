@@ -12,6 +12,9 @@ OF_CHILD = "child:"
 BOUND = "bound|"
 """Begins questions whether another device has bound."""
 
+BOOT_CODE = "boot code"
+"""In place of a bus: what an early table (`OF_DECLARE`) calls for a node, before there are devices."""
+
 
 class There(StrEnum):
     """What a node has of what is asked for."""
@@ -65,6 +68,10 @@ class Entry:
     """Address of the driver's match table; 0 where it has none."""
     compatible: str = ""
     """What matched."""
+    of_node: bool = False
+    """Whether it is given the devicetree node, and no device."""
+    registers: frozenset[str] = frozenset()
+    """Functions that a setup function must get to, where it returns nothing that tells of an error."""
 
 
 @frozen

@@ -94,7 +94,7 @@ class Walk:
 
     def _all_ways(self) -> Ending:
         first = State(self.entry.address)
-        first.x[0], first.x[30], first.x[31] = OWN, _RETURN, STACK
+        first.x[0], first.x[30], first.x[31] = _OF_NODE if self.entry.of_node else OWN, _RETURN, STACK
         first.memory[OWN + self.entry.device_at + _PLATFORM_DATA] = (8, 0)
         if self._node_at is not None:
             first.memory[OWN + self._node_at] = (8, _OF_NODE)
@@ -162,10 +162,12 @@ class Walk:
             return _Way.ON
         if name in self.calls.never_returns:
             return _Way.OVER
+        if name in self.entry.registers:
+            return _Way.OUT
         if name is None or not self._answers(state, name):
             if (
                 self.code.has_body(target)
-                and self._is_near(target)
+                and self._is_near(state, target)
                 and len(state.frames) < DEEPEST
                 and self.asking.asks(target)
             ):
@@ -179,7 +181,9 @@ class Walk:
             return _Way.ON
         return self._returns(state)
 
-    def _is_near(self, target: int) -> bool:
+    def _is_near(self, state: State, target: int) -> bool:
+        if self.entry.of_node:  # what runs once lies apart from what it calls
+            return not state.frames or abs(target - state.pc) < NEAR
         return not self.code.is_large or abs(target - self.entry.address) < NEAR
 
     def _returns(self, state: State) -> _Way:
@@ -190,6 +194,8 @@ class Walk:
                 state.x[register] = None
             state.flags = None
             return _Way.ON
+        if self.entry.registers:
+            return _Way.OVER
         result = state.x[0]
         if isinstance(result, int):
             number = signed(result, 32)
@@ -223,9 +229,9 @@ class Walk:
     def _answers(self, state: State, name: str) -> bool:
         """Whether it is a function whose result is known; then it has returned."""
         known, x = self.calls, state.x
-        call = known.by_name.get(name)
-        if call is not None:
-            self._asks(state, call)
+        asked_for = known.by_name.get(name)
+        if asked_for is not None:
+            self._asks(state, asked_for)
         elif name in known.echo:
             self._result(state, x[known.echo[name]])
         elif name in known.of_resource:
@@ -290,19 +296,25 @@ class Walk:
             for address in range(place, place + (size & ~3), 4):
                 state.memory[address] = (4, 0)
 
-    def _asks(self, state: State, call: Call) -> None:
-        there = self._there(state, call)
-        given: Value
-        if there is There.UNKNOWN:
-            given = Symbol(("call", self._number(state, "asked")))
-        elif there is There.YES:
-            given = self._given(state, call)
-        else:
-            wrong = error_of(call, there)
-            arguments = dict(enumerate(state.x[:8]))
-            if wrong and there is There.MISSING and call.may_lack(arguments):
-                wrong = 0
-            given = wrong
+    def _asks(self, state: State, asked_for: tuple[Call, ...]) -> None:
+        given: Value = 0
+        there = There.YES
+        for call in asked_for:
+            if any(self._question(f"property|{name}|0") is There.YES for name in call.unless):
+                continue
+            there = self._there(state, call)
+            if there is There.UNKNOWN:
+                given = Symbol(("call", self._number(state, "asked")))
+            elif there is There.YES:
+                given = self._given(state, call)
+            else:
+                wrong = error_of(call, there)
+                arguments = dict(enumerate(state.x[:8]))
+                if wrong and there is There.MISSING and call.may_lack(arguments):
+                    wrong = 0
+                given = wrong
+            if isinstance(given, Symbol) or (isinstance(given, int) and given < 0):
+                break
         # What asks in vain fills in nothing.
         self._result(state, given, changes=there in {There.YES, There.UNKNOWN})
 

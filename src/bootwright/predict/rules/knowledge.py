@@ -35,6 +35,8 @@ class Expectation:
     """Whether the device must have a devicetree node of its own."""
     own_properties: tuple[str, ...] = ()
     """Properties its node must have."""
+    asks: tuple[str, ...] = ()
+    """What its node must have, as a driver would ask for it: `interrupts||0` (`node_answers`)."""
 
 
 @frozen
@@ -116,6 +118,8 @@ class Driver:
     spares: tuple[Spares, ...] = ()
     inherits: tuple[str, ...] = ()
     """Properties of the nearest node above that has them whose suppliers this driver cannot do without."""
+    serves: tuple[Expectation, ...] = ()
+    """What it needs to be of use once it has bound: for a goal that is this device, it counts."""
 
     def __attrs_post_init__(self) -> None:
         """Raises `ValueError` where it is about nothing, or names no version."""
@@ -202,7 +206,7 @@ class Knowledge:
         """When the rules apply."""
         yield from (rule.when for rule in self.hazards)
         for driver in self.drivers:
-            yield from (expectation.when for expectation in driver.expects)
+            yield from (expectation.when for expectation in (*driver.expects, *driver.serves))
             yield from (populated.when for populated in driver.populates)
             yield from (provided.when for provided in driver.provides)
             yield from (overlay.when for overlay in driver.overlays)

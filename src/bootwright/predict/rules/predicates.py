@@ -264,6 +264,16 @@ def unsaid(condition: Condition, kernel: KernelFacts) -> Iterator[str]:
             yield from unsaid(inner, kernel)
 
 
+def undecided_driver(condition: Condition, kernel: KernelFacts) -> Iterator[str]:
+    """Compatibles of a condition of which it is not known whether the kernel has a driver."""
+    for part in condition.parts():
+        for compatible in (part.driver, part.built_in, part.module):
+            if compatible is not None and not (
+                kernel.by_compatible(compatible) or kernel.decided(compatible)
+            ):
+                yield compatible
+
+
 def _option(kernel: KernelFacts, name: str, wanted: tuple[str, ...]) -> Answer:
     value = kernel.option(name)
     return Answer.UNKNOWN if value is None else _yes(value in wanted)

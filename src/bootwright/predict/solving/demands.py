@@ -56,6 +56,7 @@ def _of_core(tree: Tree, site: Site, answers: NodeAnswers) -> Iterator[Link]:
                 remedy=f"let {name} refer to a pin configuration of this devicetree",
             )
     yield from _assigned(tree, site)
+    yield from _reset_of_mdio(tree, site)
     if site.bus == "amba":
         there = answers(_BUS_CLOCK)
         if there in _WORDS:
@@ -66,6 +67,23 @@ def _of_core(tree: Tree, site: Site, answers: NodeAnswers) -> Iterator[Link]:
                 rule="drivers/amba/bus.c amba_get_enable_pclk",
                 reason=f"the clock apb_pclk {_WORDS[there]}, and the AMBA bus probes no device without it",
                 remedy="give clocks with the bus clock, and its name apb_pclk in clock-names",
+            )
+
+
+def _reset_of_mdio(tree: Tree, site: Site) -> Iterator[Link]:
+    """The reset line of an MDIO bus: its own, or that of the bus which a MAC's driver registers."""
+    buses = [child for child in site.node.children if child.enabled and not child.compatible]
+    for bus in [site.node, *buses]:
+        if not bus.name.partition("@")[0].startswith("mdio"):
+            continue
+        if answers_of(tree, bus)("gpios|reset|0") is There.BROKEN:
+            yield _link(
+                tree,
+                site,
+                "reset-gpios" if bus is site.node else f"reset-gpios of {bus.path}",
+                rule="drivers/net/phy/mdio_bus.c __mdiobus_register: -EINVAL",
+                reason=f"reset-gpios of {bus.path} {_WORDS[There.BROKEN]}, and the bus is not registered",
+                remedy=f"let reset-gpios of {bus.path} refer to a GPIO controller of this devicetree",
             )
 
 

@@ -74,7 +74,7 @@ class Planner:
     def plan(self) -> Plan:
         """Walk the tree as the kernel does at boot."""
         self._set_up_early()
-        self._plan.standstill = standstill(self._tree, self._plan.early)
+        self._plan.standstill = standstill(self._tree, self._kernel, self._plan.early)
         for child in self._tree.root.children:
             base = base_name(child)
             if base == "reserved-memory":

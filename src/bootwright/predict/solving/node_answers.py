@@ -32,6 +32,8 @@ class _List:
     names: str | None
     each: int = 1
     """References that make one entry."""
+    uncounted: int | None = None
+    """Cells of a target that does not say how many; None: it must say so."""
     takes_disabled: bool = False
     """Whether a reference to a disabled node is no error: it is taken, or passed over in silence."""
 
@@ -47,11 +49,14 @@ _LISTS = {
     "nvmem-cells": _List("nvmem-cells", None, "nvmem-cell-names"),
     "interconnects": _List("interconnects", "#interconnect-cells", "interconnect-names", each=2),
     "memory-region": _List("memory-region", None, "memory-region-names", takes_disabled=True),
-    "msi-parent": _List("msi-parent", "#msi-cells", None, takes_disabled=True),
+    # drivers/of/irq.c of_msi_get_domain
+    "msi-parent": _List("msi-parent", "#msi-cells", None, uncounted=0, takes_disabled=True),
 }
 
 
-def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> list[There]:
+def references(
+    tree: Tree, node: Node, name: str, cells_name: str | None, *, uncounted: int | None = None
+) -> list[There]:
     """Each reference of a list; after a broken one there is nothing more to be read.
 
     `DISABLED` where the node referred to is there and its status, or that of a node above it, is not okay.
@@ -70,6 +75,7 @@ def references(tree: Tree, node: Node, name: str, cells_name: str | None) -> lis
             return [*answers, There.BROKEN]
         if cells_name is not None:
             count = target.cell(cells_name)
+            count = uncounted if count is None else count
             if count is None or at + count > len(cells):
                 return [*answers, There.BROKEN]
             at += count
@@ -190,7 +196,9 @@ class NodeAnswers:
             return There.MISSING
         known = self._references.get(family.property)
         if known is None:
-            known = references(self._tree, self._node, family.property, family.cells)
+            known = references(
+                self._tree, self._node, family.property, family.cells, uncounted=family.uncounted
+            )
             self._references[family.property] = known
         answers = known
         if family.takes_disabled:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from bootwright.formats.devicetree.fdt import Tree
 from bootwright.predict.kernel.candidates import Candidate, Obstacle
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link
-from bootwright.predict.rules.knowledge import NO_REMEDY, Knowledge
+from bootwright.predict.probing.terms import There
+from bootwright.predict.rules.knowledge import NO_REMEDY, Expectation, Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
 from bootwright.predict.solving.demands import needed_links, settles_disabled
 from bootwright.predict.solving.matching import pci_ids
+from bootwright.predict.solving.node_answers import answers_of
 from bootwright.predict.solving.overlaid import unread
 from bootwright.predict.solving.sites import Site
 
@@ -62,7 +64,7 @@ class OwnLinks:
     def of(self, site: Site) -> list[Link]:
         """The driver, then what it expects of the devicetree."""
         overlays = unread(site, self._kernel, self._around)
-        return [self._driver(site), *self._expectations(site), *overlays]
+        return [self._driver(site), *self._expectations(site), *self._inherited(site), *overlays]
 
     def asked(self, site: Site) -> list[Link]:
         """What a device with a driver lacks of what is asked for while it is probed."""
@@ -254,22 +256,53 @@ class OwnLinks:
                         known.uncertain,
                     )
                 )
-            for expectation in known.expects:
-                if holds(expectation.when, self._around) is Answer.NO:
-                    continue
-                answer = holds(expectation.requires, self._around)
-                if expectation.own_node and not site.in_tree:
-                    answer = Answer.NO
-                if any(name not in site.node for name in expectation.own_properties):
-                    answer = Answer.NO
-                links.append(
-                    Link(
-                        site.node.path,
-                        f"what {known.name} expects",
-                        answer,
-                        Evidence(self._tree.name, expectation.source),
-                        "" if answer is Answer.YES else expectation.reason,
-                        remedy=expectation.remedy,
-                    )
-                )
+            links.extend(_expected(site, known.name, known.expects, self._around))
         return links
+
+    def _inherited(self, site: Site) -> Iterator[Link]:
+        """What the driver asks for by a property of a node above it, where that leads nowhere."""
+        for name in dict.fromkeys(name for known in site.known for name in known.inherits):
+            above = site.node.parent
+            while above is not None and name not in above:
+                above = above.parent
+            if above is not None and answers_of(self._tree, above)(f"{name}||*") is There.BROKEN:
+                yield Link(
+                    site.node.path,
+                    f"{name} of {above.path}",
+                    Answer.NO,
+                    Evidence(
+                        f"{self._tree.name}: {above.path}", f"the driver asks for what {name} refers to"
+                    ),
+                    f"{name} of {above.path} leads nowhere or has too few cells, and the driver of "
+                    f"{site.node.path} gives up without it",
+                    remedy=f"let {name} refer to a node of this devicetree",
+                )
+
+
+def serving(site: Site, around: Surroundings) -> list[Link]:
+    """What a device that has bound needs to be of use."""
+    return [link for known in site.known for link in _expected(site, known.name, known.serves, around)]
+
+
+def _expected(
+    site: Site, name: str, expectations: Iterable[Expectation], around: Surroundings
+) -> Iterator[Link]:
+    for expectation in expectations:
+        if holds(expectation.when, around) is Answer.NO:
+            continue
+        answer = holds(expectation.requires, around)
+        if expectation.own_node and not site.in_tree:
+            answer = Answer.NO
+        if any(property_name not in site.node for property_name in expectation.own_properties):
+            answer = Answer.NO
+        answers = answers_of(around.tree, site.node)
+        if any(answers(question) in {There.MISSING, There.BROKEN} for question in expectation.asks):
+            answer = Answer.NO
+        yield Link(
+            site.node.path,
+            f"what {name} expects",
+            answer,
+            Evidence(around.tree.name, expectation.source),
+            "" if answer is Answer.YES else expectation.reason,
+            remedy=expectation.remedy,
+        )

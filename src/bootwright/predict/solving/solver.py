@@ -18,6 +18,7 @@ from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
+from bootwright.predict.solving.boot_code import lacking
 from bootwright.predict.solving.demands import waits_for_parent
 from bootwright.predict.solving.own_links import OwnLinks, modules_loaded
 from bootwright.predict.solving.sites import Plan, Site
@@ -116,7 +117,8 @@ class Solver:
         stopped = self._plan.standstill
         if stopped is not None:
             where = Evidence(f"{self._tree.name}: {stopped.node.path}", stopped.rule)
-            record.fixed.append(Link(site.node.path, "timer interrupt", Answer.NO, where, stopped.reason))
+            link = Link(site.node.path, stopped.what, stopped.answer, where, stopped.reason)
+            record.fixed.append(evolve(link, remedy=stopped.remedy))
         record.fixed.extend(self._own.of(site))
         if fold(record.fixed) is Answer.YES:
             record.asked.extend(self._own.asked(site))
@@ -139,7 +141,8 @@ class Solver:
                 continue
             if child.name.partition("@")[0].startswith("mdio"):
                 # The reset line of an MDIO bus: mdiobus_register() fails without it, and so the MAC.
-                needs.extend(need for need in suppliers(self._tree, child) if need.kind != "interrupts")
+                own = (need for need in suppliers(self._tree, child) if need.kind != "interrupts")
+                needs.extend(evolve(need, vital=need.kind == "gpios") for need in own)
             elif not child.compatible and "gpio-hog" not in child:
                 needs.extend(need for need in suppliers(self._tree, child) if need.kind in _OF_CHILDREN)
         return needs
@@ -175,8 +178,7 @@ class Solver:
         supplier = need.supplier
         here = site.node
         if id(supplier) in self._plan.early and self._plan.of(supplier) is None:
-            rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
-            return None, self._link(site, need, Answer.YES, rule)
+            return None, self._set_up_at_boot(site, need)
         above = supplier.parent
         if need.kind == "pinctrl" and not supplier.enabled and above is not None and above.available:
             # Of a group of pins nobody looks at the status, only of the pin controller above it:
@@ -186,7 +188,7 @@ class Solver:
             # of_link_to_phandle makes no link; the driver's own request decides, as its code says.
             if self._own.settles_disabled(site, need.kind):
                 return None, self._link(site, need, Answer.YES, "the driver's own request for it")
-            if need.kind in _FATAL_WHEN_DISABLED and self._asks_in_probe(site, need):
+            if need.vital or (need.kind in _FATAL_WHEN_DISABLED and self._asks_in_probe(site, need)):
                 answer = Answer.UNKNOWN if need.kind in _PERHAPS_UNASKED else Answer.NO
                 return None, self._link(
                     site, need, answer, "of_device_is_available", f"{supplier.path} is disabled"
@@ -220,11 +222,30 @@ class Solver:
             return None, missing_link(site, need, missing)
         return provider_site, None
 
+    def _set_up_at_boot(self, site: Site, need: Need) -> Link:
+        """A supplier that is set up before there are devices, once: where that fails, it is waited for
+        without end."""
+        supplier = need.supplier
+        lacks = lacking(self._tree, self._kernel, supplier) if need.kind not in _DISPENSABLE else None
+        if lacks is None:
+            rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
+            return self._link(site, need, Answer.YES, rule)
+        what = f"{lacks.what} of {supplier.path} is missing or leads nowhere"
+        return evolve(
+            self._link(site, need, Answer.NO, _DEFERS, f"{what}, and {lacks.function} gives up without it"),
+            because=Evidence(
+                f"{self._tree.name}: {supplier.path}", f"every way through {lacks.function} gives up"
+            ),
+            remedy=f"give {supplier.path} what the binding says about {lacks.what.partition(' ')[0]}",
+        )
+
     def _asks_in_probe(self, site: Site, need: Need) -> bool:
         """A part of a composed device (component_add) asks for what it needs when all parts are there."""
         best = site.best
         return not self._is_parent_clock(site, need) and not (
-            best is not None and need.kind != "power-domains" and "component_add" in best.calls
+            best is not None
+            and need.kind not in {"power-domains", "pinctrl"}  # the driver core's, before any probe
+            and "component_add" in best.calls
         )
 
     @staticmethod
