@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from bootwright.formats.code.linked_code import ModuleCode
 from bootwright.formats.devicetree.fdt import parse_fdt
+from bootwright.formats.kernel.built_in import Driver
+from bootwright.formats.kernel.match_tables import PciId
 from bootwright.formats.modules.module_file import unpack_module
 from bootwright.foundation.errors import BootwrightError
 from bootwright.kernels.catalogue import open_library
@@ -24,12 +26,11 @@ from bootwright.lab.truth.outcomes import Became, outcomes
 from bootwright.lab.truth.recording import from_json
 from bootwright.predict.api import facts_of, predict
 from bootwright.predict.kernel.drivers import KernelFacts
-from bootwright.predict.model import NodePrediction, first_broken
+from bootwright.predict.model import Answer, NodePrediction, first_broken
 from bootwright.predict.probing.calls import Optional, calls
 from bootwright.predict.probing.terms import Ending, There
-from bootwright.predict.solving.boot_code import standstill
 from bootwright.predict.solving.node_answers import NodeAnswers
-from predict.conftest import compile_tree
+from predict.conftest import BASE, compile_tree, driver, make_kernel
 
 KERNEL = "debian-6.18.15-4k"
 RECORDINGS = Path(__file__).parent / "references"
@@ -247,7 +248,7 @@ def test_the_core_wants_pins_assigned_clocks_and_the_amba_clock(solve: Solve) ->
     ],
 )
 def test_flags_and_words_both_say_optional(arguments: dict[int, object], may: bool) -> None:
-    reset = calls().by_name["__devm_reset_control_get"]
+    (reset,) = calls().by_name["__devm_reset_control_get"]
     assert reset.optional == Optional(flags=3, flag=2, alone=4)
     assert reset.may_lack(arguments) is may
 
@@ -362,15 +363,100 @@ def test_clocks_asked_for_in_bulk_by_names_that_are_not_known() -> None:
     assert NodeAnswers(tree, two)("clocks|?|1") is There.UNKNOWN
 
 
-def test_a_timer_without_interrupts_keeps_the_kernel_from_its_drivers() -> None:
-    text = """gic: gic@1000 { compatible = "arm,gic-400"; reg = <0x1000 1>; interrupt-controller;
-           #interrupt-cells = <3>; };
-        timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>; interrupt-parent = <%s>; };"""
-    for parent, stands in (("&gic", False), ("0xdead", True)):
-        tree = compile_tree(text % parent)
-        kinds = {"timer": "timer", "gic@1000": "irqchip"}
-        early = {id(node): kinds[node.name] for node in tree.nodes if node.name in kinds}
-        stand_still = standstill(tree, early)
-        assert (stand_still is not None) is stands
-        if stand_still is not None:
-            assert "interrupt-parent" in stand_still.reason
+@pytest.mark.download
+@pytest.mark.parametrize(
+    ("lines", "ending"),
+    [
+        ({"gpios|cd|0": There.BROKEN}, Ending.FAILS),
+        ({"gpios|cd|0": There.DISABLED}, Ending.FAILS),
+        ({"gpios|cd|0": There.MISSING}, Ending.MAY_SUCCEED),
+        ({"gpios|cd|0": There.BROKEN, "property|non-removable|0": There.YES}, Ending.MAY_SUCCEED),
+        ({"gpios|wp|0": There.BROKEN, "property|non-removable|0": There.YES}, Ending.FAILS),
+    ],
+)
+def test_lines_of_a_card_slot_are_asked_for_by_the_mmc_core(
+    kernel: KernelFacts, lines: dict[str, There], ending: Ending
+) -> None:
+    def ask(question: str) -> There:
+        unsaid = There.MISSING if question.startswith("property|") else There.YES
+        return lines.get(question, unsaid)
+
+    assert kernel.probes is not None
+    became = kernel.probes.outcome("sdhost-bcm2835", "bcm2835", "platform", "brcm,bcm2835-sdhost", ask)
+    assert became is not None
+    assert became.ending is ending
+    if ending is Ending.FAILS:
+        assert became.blamed == next(iter(lines))
+
+
+@pytest.mark.download
+def test_what_makes_a_way_through_by_itself_is_to_blame_though_an_option_would_not() -> None:
+    """With everything there the walk fails as well: macb of 7.3 asks for more where cdns,timer-adjust is."""
+    try:
+        newer = facts_of(open_library().get("debian-7.3.4-4k", modules=True))
+    except BootwrightError as error:
+        pytest.skip(f"debian-7.3.4-4k is not here: {error}")
+    options = ("property|cdns,timer-adjust|0", "property|cdns,rx-watermark|0", "property|cdns,refclk-ext|0")
+    lacking = (*options, "interrupts||0")
+    assert outcome(newer, "macb", "macb", "xlnx,zynqmp-gem", *lacking) == (Ending.FAILS, "interrupts||0")
+    assert outcome(newer, "macb", "macb", "xlnx,zynqmp-gem", *options)[0] is not Ending.FAILS
+
+
+def test_pins_of_a_disabled_controller_are_missed_by_a_part_of_a_composed_device_too(solve: Solve) -> None:
+    body = """pins: pins { compatible = "acme,pins"; %s group: group { }; };
+        part { compatible = "acme,part"; pinctrl-names = "default"; pinctrl-0 = <&group>; };"""
+    drivers = (*BASE, driver("pins", "acme,pins"), driver("part", "acme,part", calls=["component_add"]))
+    for status, bound in (("", Answer.YES), ('status = "disabled";', Answer.NO)):
+        assert solve(body % status, make_kernel(drivers))["/part"].bound is bound
+
+
+@pytest.mark.parametrize(
+    ("line", "bound"),
+    [
+        ("reset-gpios = <&on 1>;", Answer.YES),
+        ("reset-gpios = <&off 1>;", Answer.NO),
+        ("reset-gpios = <0xdead 1>;", Answer.NO),
+        ("", Answer.YES),
+    ],
+)
+def test_the_reset_line_of_an_mdio_bus_is_its_mac_s(solve: Solve, line: str, bound: Answer) -> None:
+    body = f"""on: gpio@1 {{ compatible = "acme,lone"; gpio-controller; #gpio-cells = <1>; }};
+        off: gpio@2 {{ compatible = "acme,lone"; #gpio-cells = <1>; status = "disabled"; }};
+        ethernet@3 {{ compatible = "acme,gem"; mdio {{ {line} }}; }};"""
+    assert solve(body)["/ethernet@3"].bound is bound
+
+
+@pytest.mark.parametrize(
+    ("name", "compatible", "property_text"),
+    [
+        ("reg-fixed-voltage", "regulator-fixed", 'regulator-name = "3v3";'),
+        ("dwc3", "snps,dwc3", "interrupts = <1>;"),
+        ("brcmstb-gpio", "brcm,brcmstb-gpio", "brcm,gpio-bank-widths = <32>;"),
+        ("irq-bcm2712-mip", "brcm,bcm2712-mip", "msi-ranges = <&gic 1 2>;"),
+        ("brcm-pcie", "brcm,bcm2712-pcie", "dma-ranges = <0 0 0 0 0 1 0>;"),
+    ],
+)
+def test_a_driver_gives_up_without_what_its_file_says(
+    solve: Solve, name: str, compatible: str, property_text: str
+) -> None:
+    body = """interrupt-parent = <&gic>;
+        gic: gic { compatible = "acme,gic"; interrupt-controller; #interrupt-cells = <1>; };
+        device { compatible = "%s"; %s };"""
+    kernel = make_kernel((*BASE, driver(name, compatible)))
+    assert solve(body % (compatible, property_text), kernel)["/device"].bound is Answer.YES
+    lacking = solve(body % (compatible, ""), kernel)["/device"]
+    assert lacking.bound is Answer.NO
+    assert property_text.partition(" ")[0].removesuffix("s") in lacking.reason
+
+
+def test_a_property_above_that_a_driver_asks_for_may_not_lead_nowhere(solve: Solve) -> None:
+    body = """mip: mip { compatible = "acme,lone"; };
+        pcie@1 { compatible = "acme,pcie"; device_type = "pci"; #address-cells = <3>; #size-cells = <2>;
+          msi-parent = <%s>; ranges;
+          pci@0,0 { device_type = "pci"; reg = <0 0 0 0 0>; #address-cells = <3>; #size-cells = <2>; ranges;
+            dev@0,0 { compatible = "pci1de4,1"; reg = <0x10000 0 0 0 0>; }; }; };"""
+    rp1 = Driver(name="rp1_pci", buses=("pci",), pci=(PciId(0x1DE4, 1, 0, 0),))
+    kernel = make_kernel((*BASE, rp1), version="7.0.0")
+    function = "/pcie@1/pci@0,0/dev@0,0"
+    assert solve(body % "&mip", kernel)[function].bound is Answer.YES  # no #msi-cells: none
+    assert solve(body % "0xdead", kernel)[function].bound is Answer.NO

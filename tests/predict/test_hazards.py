@@ -346,3 +346,60 @@ def test_the_version_of_talos_says_which_mount_an_older_kernel_refuses(
     assert verdicts.verdict is (Verdict.FAILS if expected else Verdict.WORKS)
     rules = (rule for rule in prediction.known.hazards if rule.goals == ("os-mounts",))
     assert [rule.name for rule in rules if strike(prediction, rule, set())] == expected
+
+
+def goal_of(name: str, body: str, kernel: KernelFacts, compatible: str) -> GoalVerdict:
+    goal = Goal(name, (Find(compatible=compatible),), None, False, "")
+    board = Board(
+        "acme", "Acme", ("acme",), "", (Stepping("any", "", ""),), None, (), (goal,), (), frozenset()
+    )
+    return judge(predict(kernel, compile_tree(body), stepping="d0"), board, goal)
+
+
+def test_a_hazard_that_would_break_the_goal_and_may_not_be_there_makes_it_unknown() -> None:
+    body = """pinctrl { compatible = "brcm,bcm2712c0-pinctrl"; };
+        device { compatible = "acme,lone"; };"""
+    pins = module("pinctrl_bcm2712", "brcm,bcm2712c0-pinctrl")
+    for modules, wanted in (([pins], Verdict.FAILS), (None, Verdict.UNKNOWN), ([], Verdict.WORKS)):
+        became = goal_of("nvme", body, make_kernel(modules=modules), "acme,lone")
+        assert became.verdict is wanted, modules
+    unknown = goal_of("console", body, make_kernel(modules=None), "acme,lone")
+    assert unknown.first_broken is not None
+    assert unknown.first_broken.needs == "hazard bcm2712-d0-pinctrl"
+    assert {hazard.effect for hazard in unknown.hazards} == {Verdict.UNKNOWN}
+    for hazard in unknown.hazards:
+        assert hazard.title.startswith("Not known whether it is so")
+        assert "--modules" in hazard.remedy
+
+
+def test_a_console_that_binds_without_an_interrupt_is_of_no_use() -> None:
+    body = """gic: gic { compatible = "acme,gic"; interrupt-controller; #interrupt-cells = <1>; };
+        clk: clk { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <1>; };
+        serial@1 { compatible = "arm,pl011", "arm,primecell"; reg = <1 1>; interrupt-parent = <&gic>;
+          clocks = <&clk>; clock-names = "apb_pclk"; %s };"""
+    assert goal_of("console", body % "interrupts = <1>;", make_kernel(), "arm,pl011").verdict is Verdict.WORKS
+    without = goal_of("console", body % "", make_kernel(), "arm,pl011")
+    assert without.verdict is Verdict.FAILS
+    solved = predict(make_kernel(), compile_tree(body % ""))
+    assert next(node for node in solved.nodes if node.path == "/serial@1").bound.word == "yes"
+
+
+def test_a_pci_host_without_ranges_has_no_memory_for_what_is_behind_it() -> None:
+    body = """pcie@1 { compatible = "acme,pcie"; device_type = "pci"; #address-cells = <3>; #size-cells = <2>;
+        %s };"""
+    there = "ranges = <0x2000000 0 0 0 0 1>;"
+    assert goal_of("nvme", body % there, make_kernel(), "acme,pcie").verdict is Verdict.WORKS
+    without = goal_of("nvme", body % "", make_kernel(), "acme,pcie")
+    assert without.verdict is Verdict.FAILS
+    assert without.first_broken is not None
+    assert without.first_broken.needs == "ranges"
+
+
+def test_a_mac_whose_phy_is_not_there_may_come_up_or_not() -> None:
+    body = """ethernet@1 { compatible = "acme,gem"; phy-handle = <%s>;
+        mdio { #address-cells = <1>; #size-cells = <0>; phy: ethernet-phy@1 { reg = <1>; }; }; };"""
+    assert goal_of("ethernet", body % "&phy", make_kernel(), "acme,gem").verdict is Verdict.WORKS
+    without = goal_of("ethernet", body % "0xdead", make_kernel(), "acme,gem")
+    assert without.verdict is Verdict.UNKNOWN
+    assert without.first_broken is not None
+    assert "phy-handle" in without.first_broken.reason

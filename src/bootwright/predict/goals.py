@@ -110,7 +110,7 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
             f"hazard {hazard.name}",
             Answer.UNKNOWN,
             Evidence(hazard.where or tree.name, hazard.sources[0]),
-            f"not known whether it is so: {hazard.reason}",
+            hazard.reason,
             remedy=hazard.remedy,
         )
         for hazard in hazards

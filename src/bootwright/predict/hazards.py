@@ -76,9 +76,10 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
     undecided = next(undecided_driver(rule.when, prediction.kernel), None)
     if answer is Answer.UNKNOWN:
         title = f"Not known whether it is so: {title}"
-    if answer is Answer.UNKNOWN and lacking is None and undecided is not None:
-        reason = f"{reason} (whether the kernel has a driver for {undecided} is not known)"
-        remedy = "give all of the kernel's modules (--modules)"
+    if answer is Answer.UNKNOWN and lacking is None:
+        what = f"the kernel has a driver for {undecided}" if undecided is not None else "this is so here"
+        reason = f"{reason} (whether {what} is not known)"
+        remedy = "give all of the kernel's modules (--modules)" if undecided is not None else remedy
     if lacking is not None:
         known = prediction.kernel.option("CONFIG_ARM64") is not None
         what = f"the kernel's configuration says nothing of {lacking}" if known else _NO_CONFIGURATION

@@ -31,11 +31,13 @@ def index_of(registers: list[Value], call: Call, name: str) -> str:
     return str(value & 0xFFFFFFFF) if isinstance(value, int) else "?"
 
 
-def error_of(call: Call, there: There) -> int:
+def error_of(call: Call, there: There, registers: list[Value]) -> int:
     """What a call returns where it does not get what it asks for."""
     if there is There.DISABLED:
         return call.disabled
-    return call.missing if there is There.MISSING else call.broken
+    if there is There.BROKEN:
+        return call.broken
+    return 0 if call.may_lack(dict(enumerate(registers[:8]))) else call.missing
 
 
 def table_entry(code: Code, table: int, compatible: str) -> int | None:

@@ -308,11 +308,7 @@ class Walk:
             elif there is There.YES:
                 given = self._given(state, call)
             else:
-                wrong = error_of(call, there)
-                arguments = dict(enumerate(state.x[:8]))
-                if wrong and there is There.MISSING and call.may_lack(arguments):
-                    wrong = 0
-                given = wrong
+                given = error_of(call, there, state.x)
             if isinstance(given, Symbol) or (isinstance(given, int) and given < 0):
                 break
         # What asks in vain fills in nothing.
