@@ -18,7 +18,7 @@ from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import Answer, Evidence, Link, fold
 from bootwright.predict.rules.knowledge import Knowledge
 from bootwright.predict.rules.predicates import Surroundings, holds
-from bootwright.predict.solving.boot_code import lacking
+from bootwright.predict.solving.boot_code import Lacking, lacking
 from bootwright.predict.solving.demands import waits_for_parent
 from bootwright.predict.solving.own_links import OwnLinks, modules_loaded
 from bootwright.predict.solving.sites import Plan, Site
@@ -62,6 +62,8 @@ class Solver:
         self._around = around
         self._kernel = kernel
         self._records: dict[int, Record] = {}
+        self._lacking: dict[int, Lacking | None] = {}
+        """What boot code misses of a supplier, by `id(node)`."""
         loaded = modules_loaded(kernel, plan.sites.values())
         self._own = OwnLinks(plan.tree, kernel, known, around, loaded)
 
@@ -226,7 +228,9 @@ class Solver:
         """A supplier that is set up before there are devices, once: where that fails, it is waited for
         without end."""
         supplier = need.supplier
-        lacks = lacking(self._tree, self._kernel, supplier) if need.kind not in _DISPENSABLE else None
+        if id(supplier) not in self._lacking:
+            self._lacking[id(supplier)] = lacking(self._tree, self._kernel, supplier)
+        lacks = self._lacking[id(supplier)] if need.kind not in _DISPENSABLE else None
         if lacks is None:
             rule = f"set up at boot by the {self._plan.early[id(supplier)]} code"
             return self._link(site, need, Answer.YES, rule)
