@@ -11,6 +11,7 @@ export PYTHON
 # Exit status 3 is an answer too: something that matters cannot be known on this machine.
 run: setup ## the main job: investigate the Talos on Raspberry Pi 5 reports with real boots
 	$(BIN)/bootwright investigate talos-rpi5 --out $(OUT) || [ $$? -eq 3 ]
+	@tools/say-where $(BIN)
 
 test: setup-test setup lint ## set everything up, then lint, types, layers and all tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
@@ -40,6 +41,7 @@ fmt: $(STAMP) ## format the code
 	$(BIN)/ruff check --fix .
 
 setup: setup-system $(STAMP) ## environment in .venv, programs for the main job
+	$(if $(filter setup,$(MAKECMDGOALS)),@tools/say-where $(BIN))
 
 setup-system:
 	@tools/setup-system run

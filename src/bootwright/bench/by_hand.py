@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +15,7 @@ from bootwright.bench.session import Bench
 from bootwright.bench.settings import BoardSettings
 from bootwright.boards.addresses import told_address
 from bootwright.foundation.errors import Refused
+from bootwright.foundation.processes.program import as_root
 from bootwright.foundation.progress import Progress
 
 
@@ -52,7 +54,8 @@ class ByHandBoard:
 
     def deploy(self, image: Path) -> str:
         """The person writes the card."""
-        self.person.tell(f"Write the image to the card: bootwright flash {image} DEVICE")
+        command = shlex.join([*as_root(), "flash", str(image), "DEVICE"])
+        self.person.tell(f"Write the image to the card: {command}")
         self.person.wait("Put the card in. The board stays switched off")
         return "by hand"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import click
 
 from bootwright.cli._parts.values import Artifact, OneOf, firmware_names, image_machines, refuse_given
 from bootwright.foundation.errors import Refused
+from bootwright.foundation.processes.program import as_root
 
 if TYPE_CHECKING:
     from bootwright.api import AwaitedReport, Isolation
@@ -152,7 +154,7 @@ def _print_awaited(awaited: AwaitedReport) -> None:
     image = awaited.image
     click.echo(f"Try this image: {image}")
     click.echo(f"  it is the good one with {', '.join(sorted(awaited.from_bad))} of the bad one")
-    click.echo(f"  1. bootwright flash {image} /dev/sdX --any-content")
+    click.echo(f"  1. {shlex.join([*as_root(), 'flash', str(image), '/dev/sdX', '--any-content'])}")
     click.echo("  2. boot the board and see whether it reaches the goal")
     click.echo("  3. run the same command again with --report works, --report fails or --report unknown,")
     click.echo(

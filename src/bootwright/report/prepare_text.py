@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 
+from bootwright.foundation.processes.program import as_root
 from bootwright.foundation.screen import line_width
 from bootwright.foundation.verdict import Verdict
 from bootwright.predict.model import Link
@@ -163,9 +164,7 @@ def _beside(prepared: Prepared) -> Iterator[str]:
 
 def _flash(prepared: Prepared, *, explain: bool) -> Iterator[str]:
     yield "flash it (bootwright flash --list names the card):"
-    yield from command_lines(
-        shlex.join(["sudo", "bootwright", "flash", str(prepared.image), _CARD]), line_width()
-    )
+    yield from command_lines(shlex.join([*as_root(), "flash", str(prepared.image), _CARD]), line_width())
     yield "then look, after power-on, in this order:"
     for number, sign in enumerate(signs(prepared.preparation, prepared.target.board), 1):
         yield from wrapped(f"  {number}. ", f"{sign.see} ({sign.seconds} s)")

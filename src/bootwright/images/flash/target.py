@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bootwright.foundation.errors import Missing, Refused
+from bootwright.foundation.processes.program import as_root
 from bootwright.images.flash.devices import Device
 
 # include/uapi/linux/fs.h and cdrom.h, Linux 6.12
@@ -255,7 +256,8 @@ def _cannot_open(path: Path, error: OSError) -> Missing | Refused:
         return Refused(f"{path} is in use: mounted, or part of something else", hint="unmount it first")
     if error.errno == errno.EROFS:
         return Refused(f"{path} is read-only", hint="is the card's lock switch set?")
-    hint = "writing to a disk needs root: use sudo" if os.geteuid() else "check the name"
+    root = " ".join(as_root())
+    hint = f"writing to a disk needs root: {root} flash …" if os.geteuid() else "check the name"
     if error.errno in {errno.ENOMEDIUM, errno.ENXIO}:
         return Missing(f"there is no medium in {path}", hint="put the card in")
     return Missing(f"cannot write {path}: {error.strerror}", hint=hint)
