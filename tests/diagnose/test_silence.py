@@ -30,6 +30,7 @@ PREINIT = (
     + "[    4.300000] init: Console is alive\n[    4.304617] init: - watchdog -\n"
 )
 PROCD = "[    9.900000] procd: - early -\n[   10.900000] procd: - init -\n"
+AUDIT = '[   14.400000] type=1400 audit(1358499015.2:20): avc: denied { rename } for comm="quux"\n'
 LINK = "[    9.100000] r8169 0000:02:00.0 enp2s0: Link is Up - 1Gbps/Full - flow control off\n"
 
 
@@ -74,12 +75,24 @@ def test_a_watched_console_on_which_programs_act_has_not(end: str) -> None:
         (LOADER + START + DONE, Outcome.UNKNOWN),
         (LOADER + START + DONE + "[    1.200000] Checked W+X mappings: passed\n", Outcome.UNKNOWN),
         (LOADER + START + DONE + DRIVERS * 2, Outcome.BOOT_OK),
+        (LOADER + START + DONE + AUDIT, Outcome.BOOT_OK),
         (START + IN_INITRD, Outcome.UNKNOWN),
         (START + PREINIT, Outcome.UNKNOWN),
         (START + PREINIT + PROCD, Outcome.BOOT_OK),
         (START + RUN + DRIVERS, Outcome.BOOT_OK),
     ],
-    ids=["mounted", "beside it", "loader", "its checks", "drivers", "initrd", "preinit", "procd", "dmesg"],
+    ids=[
+        "mounted",
+        "beside it",
+        "loader",
+        "its checks",
+        "drivers",
+        "audit",
+        "initrd",
+        "preinit",
+        "procd",
+        "dmesg",
+    ],
 )
 def test_a_log_that_nobody_watched_is_unknown_where_programs_would_be_seen(
     text: str, expected: Outcome
