@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import re
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.sources.bytesource import Bytes
 from bootwright.formats.sources.streams import SourceStream
 from bootwright.foundation import tools
-from bootwright.foundation.errors import Malformed
+from bootwright.foundation.errors import Malformed, Refused
 from bootwright.foundation.places import data_files
 from bootwright.foundation.versions import Version
 from bootwright.kernels.archive.packages import Package, read_packages, version_key
 from bootwright.kernels.archive.release import read_release
+from bootwright.kernels.extract import wanted_of
 from bootwright.kernels.source import Source, load_source, load_sources
 
 PARAGRAPH = (
@@ -187,3 +191,53 @@ def test_any_bytes(data: bytes, text: str) -> None:
     _one_input(data)
     _one_input(PARAGRAPH.format(name="linux-a").encode().replace(b"6.12.1-1", data))
     _one_input(f"Date: {text}\nSHA256:\n {text}\n".encode("utf-8", "surrogatepass"))
+
+
+def package(name: str, architecture: str, files: str) -> DebReader:
+    """A package that somebody has, as far as its control files say what is in it."""
+
+    def tarred(members: dict[str, str]) -> bytes:
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            for path, text in members.items():
+                member = tarfile.TarInfo(path)
+                member.size = len(text)
+                archive.addfile(member, io.BytesIO(text.encode()))
+        return file.getvalue()
+
+    control = f"Package: {name}\nVersion: 1\nArchitecture: {architecture}\n"
+    sums = "".join(f"{'0' * 32}  {path}\n" for path in files.split())
+    parts = {"debian-binary": b"2.0\n", "control.tar": tarred({"./control": control, "./md5sums": sums})}
+    raw = b"!<arch>\n"
+    for part, data in {**parts, "data.tar": tarred({})}.items():
+        raw += f"{part:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode()
+        raw += data + b"\n" * (len(data) % 2)
+    return DebReader(SourceStream(Bytes(raw, name)), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "release"),
+    [
+        ("linux-image-6.12.1+deb13-arm64", "", "6.12.1+deb13-arm64"),
+        (
+            "linux-image-6.18.5-own",
+            "boot/vmlinuz-6.18.5-own lib/modules/6.18.5-own/kernel/a.ko",
+            "6.18.5-own",
+        ),
+        ("linux-image-current-x", "boot/vmlinuz-6.12.9-current boot/config-6.12.9-current", "6.12.9-current"),
+        ("x", "lib/modules/6.19.1/vmlinuz lib/modules/6.19.1/modules.builtin", "6.19.1"),
+    ],
+)
+def test_a_package_of_any_name_says_which_kernel_it_holds(name: str, files: str, release: str) -> None:
+    wanted = wanted_of(package(name, "arm64", files), load_sources(), name)
+    assert wanted.release == release
+    assert wanted.place(f"lib/modules/{release}/kernel/a.ko") == f"tree/lib/modules/{release}/kernel/a.ko"
+    assert wanted.place(f"boot/vmlinuz-{release}") == "vmlinuz"
+
+
+def test_a_package_for_another_machine_or_of_no_kernel() -> None:
+    with pytest.raises(Refused, match="x is a package for amd64"):
+        wanted_of(package("x", "amd64", "boot/vmlinuz-1"), load_sources(), "x")
+    for files in ("usr/bin/true", "boot/vmlinuz-1 boot/vmlinuz-2"):
+        with pytest.raises(Malformed, match="one kernel in the package x"):
+            wanted_of(package("x", "arm64", files), load_sources(), "x")

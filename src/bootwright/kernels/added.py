@@ -22,7 +22,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.inspect.local import local_kernel
 from bootwright.kernels.configuration.given import Of, read_config
-from bootwright.kernels.extract import Wanted, extract
+from bootwright.kernels.extract import extract, wanted_of
 from bootwright.kernels.fetch import check_page_size
 from bootwright.kernels.model import Kernel
 from bootwright.kernels.modules import no_modules_in
@@ -132,21 +132,15 @@ def add_from(
 
 
 def _unpack(source: FileBytes, work: Path, sources: tuple[Source, ...]) -> str:
-    """Everything that a kernel package of a known form holds; returns its name and version."""
+    """Everything that a kernel package holds; returns its name and version."""
     deb = DebReader(SourceStream(source), source.name)
-    package = deb.field("Package")
-    for known in sources:
-        named = known.given(package)
-        if named is not None:
-            wanted = Wanted(named.release, known.paths, modules=True, front_only=False)
-            taken = extract(deb, wanted, work, source.name)
-            if "vmlinuz" not in taken.files:
-                raise Missing(
-                    f"{source.name} holds no kernel image",
-                    hint="from Linux 6.19 on the image is in linux-binary-…, not in linux-image-…",
-                )
-            return f"{taken.package} {taken.version}"
-    raise Malformed(source.name, None, "a kernel package of a known form", repr(package))
+    taken = extract(deb, wanted_of(deb, sources, source.name), work, source.name)
+    if "vmlinuz" not in taken.files:
+        raise Missing(
+            f"{source.name} holds no kernel image",
+            hint="from Linux 6.19 on the image is in linux-binary-…, not in linux-image-…",
+        )
+    return f"{taken.package} {taken.version}"
 
 
 def _put_config(place: Path, given: Path | None, image: ByteSource) -> None:

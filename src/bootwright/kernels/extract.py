@@ -7,6 +7,7 @@ links are never made nor followed, and the number and size of files are bounded.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from attrs import define, field, frozen
 from bootwright.formats.archives.deb import DebReader
 from bootwright.formats.sources.streams import CHUNK, Limited
 from bootwright.foundation import atomic
-from bootwright.foundation.errors import Malformed
-from bootwright.kernels.source import Paths
+from bootwright.foundation.errors import Malformed, Refused
+from bootwright.kernels.source import Paths, Source
 
 _MOST_IMAGE = 256 << 20
 _MOST_CONFIG = 16 << 20
@@ -54,6 +55,48 @@ class Wanted:
 
     def _all(self, patterns: Sequence[str]) -> list[str]:
         return [pattern.format(release=self.release) for pattern in patterns]
+
+
+_ANY = Paths(
+    image=("boot/vmlinuz-{release}", "usr/lib/modules/{release}/vmlinuz", "lib/modules/{release}/vmlinuz"),
+    config=("boot/config-{release}", "usr/lib/modules/{release}/config"),
+    dtbs=("usr/lib/linux-image-{release}/", "boot/dtb-{release}/", "usr/lib/modules/{release}/dtb/"),
+    modules=("usr/lib/modules/{release}/", "lib/modules/{release}/"),
+)
+"""Where packages of no known source have things: those of `make bindeb-pkg` (scripts/package/builddeb,
+Linux 6.12) and what distributions make with it."""
+_IMAGE = re.compile(
+    r"(?:boot/vmlinuz-|(?:usr/)?lib/modules/)([A-Za-z0-9][A-Za-z0-9._+~-]{0,100})(?:/vmlinuz)?"
+)
+
+
+def wanted_of(deb: DebReader, sources: Sequence[Source], where: str) -> Wanted:
+    """All that a package which somebody has as a file holds: by its source's names, else by its own list.
+
+    Raises `Refused` for one of another architecture, `Malformed` for one whose list names no kernel.
+    """
+    package, architecture = deb.field("Package"), deb.field("Architecture")
+    if architecture not in {"", "arm64", "all"}:
+        raise Refused(f"{where} is a package for {architecture}", hint="kernels for arm64 are looked at here")
+    for source in sources:
+        named = source.given(package)
+        if named is not None:
+            return Wanted(named.release, source.paths, modules=True, front_only=False)
+    releases = {
+        match[1]
+        for name in deb.md5sums
+        if (match := _IMAGE.fullmatch(name)) and (name.startswith("boot/") or name.endswith("/vmlinuz"))
+    }
+    if len(releases) != 1:
+        held = f"those of {', '.join(sorted(releases))}" if releases else "none"
+        raise Malformed(
+            where,
+            None,
+            f"one kernel in the package {package}",
+            held,
+            hint="its image is in boot/vmlinuz-RELEASE; a folder that dpkg-deb -x made can be given too",
+        )
+    return Wanted(releases.pop(), _ANY, modules=True, front_only=False)
 
 
 @define

@@ -22,7 +22,7 @@ from bootwright.foundation.progress import Progress
 from bootwright.images.parts.module_gate import ModuleGate, UncheckedGate, enforcement
 from bootwright.inspect.local import local_kernel
 from bootwright.kernels.catalogue import Library, open_library
-from bootwright.kernels.extract import Wanted, extract
+from bootwright.kernels.extract import extract, wanted_of
 from bootwright.kernels.modules import no_modules_in
 from bootwright.kernels.source import load_sources
 
@@ -174,25 +174,21 @@ def _in_package(path: Path, work: Path) -> KernelFiles:
     source = FileBytes(path)
     deb = DebReader(SourceStream(source), source.name)
     package = deb.field("Package")
-    for kernel_source in load_sources():
-        named = kernel_source.given(package)
-        if named is not None:
-            wanted = Wanted(named.release, kernel_source.paths, modules=True, front_only=False)
-            extract(deb, wanted, work, source.name)
-            if not (work / "vmlinuz").is_file():
-                raise Missing(
-                    f"{source.name} holds no kernel image",
-                    hint="from Linux 6.19 on it is in linux-binary-…; fetch it by name instead",
-                )
-            files = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
-            modules = work / "tree/lib/modules" / named.release
-            return _evolved(
-                files,
-                modules=modules if (modules / "kernel").is_dir() else None,
-                dtbs=_first([work / "tree/dtbs"]),
-                config=work / "config" if (work / "config").is_file() else None,
-            )
-    raise Malformed(source.name, None, "a kernel package of a known form", repr(package))
+    wanted = wanted_of(deb, load_sources(), source.name)
+    extract(deb, wanted, work, source.name)
+    if not (work / "vmlinuz").is_file():
+        raise Missing(
+            f"{source.name} holds no kernel image",
+            hint="from Linux 6.19 on it is in linux-binary-…; fetch it by name instead",
+        )
+    files = _described(work / "vmlinuz", f"{path.name} ({package} {deb.field('Version')})")
+    modules = work / "tree/lib/modules" / wanted.release
+    return _evolved(
+        files,
+        modules=modules if (modules / "kernel").is_dir() else None,
+        dtbs=_first([work / "tree/dtbs"]),
+        config=work / "config" if (work / "config").is_file() else None,
+    )
 
 
 def _in_folder(path: Path) -> KernelFiles:
