@@ -22,6 +22,7 @@ def boot_of(*said: str) -> Boot:
         ("quuxer.service", "quuxerd", "unable to read /etc/quux.json: invalid character"),
         ("frob@17-main.service", "frob", "FATAL:  files are incompatible with server"),
         ("quux-frob.service", "quux_frob", "[emerg] 810#810: what is servr"),
+        ("quux-frob.service", "quux", "error: no such token"),
         ("zork.service", "(zork)", "zork.service: Unable to locate executable '/usr/bin/zork': No such file"),
     ],
 )
@@ -62,6 +63,15 @@ def test_a_program_of_another_name_is_believed_right_before_its_end_alone() -> N
     between = "sshd[1]: Server listening on 0.0.0.0 port 22."
     parted = boot_of(complaint, "cron[500]: started", between, *failed)
     assert "said" not in parted.findings[0].cause
+
+
+def test_a_program_that_is_called_more_than_the_unit_is_another_one() -> None:
+    boot = boot_of(
+        "frobd-dispatcher[700]: error: no such file",
+        "cron[500]: started",
+        "systemd[1]: Failed to start frob.service - Example.",
+    )
+    assert "said" not in boot.findings[0].cause
 
 
 def test_an_earlier_start_of_the_unit_is_no_reason() -> None:

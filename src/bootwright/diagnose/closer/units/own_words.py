@@ -26,6 +26,8 @@ _NEAR: Final = 6
 """Lines before a mount failed in which the file system says why."""
 _SHORTEST: Final = 3
 """Letters by which two names are known to be the same."""
+_ENDING: Final = 3
+"""Letters by which they may differ at the end: dockerd of docker."""
 _TAG: Final = re.compile(rb"\(?(?P<name>[\w.@/:-]{2,64}?)\)?\[(?P<pid>\d{1,10})\]: (?P<words>.*)", re.DOTALL)
 _WORD: Final = re.compile(r"[a-z][a-z0-9_-]{3,}")
 _AGAIN: Final = re.compile(rb"\b(?:Start(?:ing|ed)|Stopp(?:ing|ed)|Reload(?:ing|ed)) ")
@@ -96,7 +98,7 @@ def _stem(unit: str) -> str:
 
 
 def _same(program: str, unit: str) -> bool:
-    """Whether a program is a unit's by their names: one begins as the other, but for a letter at the end."""
+    """Whether a program is a unit's by their names: one begins as the other."""
     name = program.rpartition("/")[2].lower().replace("_", "-")
     if name == "systemd" or len(name) < _SHORTEST:
         return False
@@ -105,7 +107,11 @@ def _same(program: str, unit: str) -> bool:
     return _alike(name, _stem(unit).partition("@")[0].lower().replace("_", "-"))
 
 
-def _alike(name: str, other: str) -> bool:
-    shorter, longer = sorted((name, other), key=len)
-    common = next((place for place, letter in enumerate(shorter) if letter != longer[place]), len(shorter))
-    return common >= max(_SHORTEST, len(shorter) - 1)
+def _alike(program: str, unit: str) -> bool:
+    length = min(len(program), len(unit))
+    common = next((place for place in range(length) if program[place] != unit[place]), length)
+    if common < max(_SHORTEST, length - 1):
+        return False
+    # postgres of postgresql, k3s of k3s-agent; no networkd-dispatcher of network.
+    rest = unit[common:]
+    return len(program) - common <= _ENDING and (len(rest) <= _ENDING or rest[0] in "-.")
