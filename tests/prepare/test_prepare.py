@@ -208,8 +208,14 @@ def test_every_stepping_has_its_reason_and_the_newer_release_is_named(
         .invoke(command, [str(standin), "--board", "raspberrypi-5", "--revision", "e04171", *asked])
         .stdout
     )
-    assert "Talos 1.12.8 or newer has the mend in its own kernel (Linux 6.18.32)" in second
-    said = " ".join(second.replace("\\\n", "").split())
+    # Who does not know the revision is told of the release too, and where the code is found.
+    for text in (both, second):
+        said = " ".join(text.replace("\\\n", "").split())
+        assert "Talos 1.12.8 or newer, but not 1.13.0, 1.13.1, 1.13.2 is without it: Linux 6.18.32" in said
+        assert "not the kernel's of before the mend, but the vendor's devicetrees" in said
+        assert "one board of this stepping (e04171) is reported not to start" in said
+        assert ("for stepping d0: " in said) == ("/proc/cpuinfo" in said) == (text is both)
+        assert "bootwright prepare talos --version 1.12.8 --board raspberrypi-5 --" in said
     assert "bootwright prepare talos --version 1.12.8 --board raspberrypi-5 --revision e04171" in said
     assert max(map(len, [*both.splitlines(), *second.splitlines()])) <= 80
 

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from command_kit import in_process
 
 from bootwright.boards.lights import LIGHTS, lights_of
 from bootwright.boards.model import board
@@ -66,3 +67,17 @@ def test_every_board_and_goal_of_the_knowledge_is_known() -> None:
         for name in lights.boards:
             assert board(name).id == name
             assert lights_of(name) is lights
+
+
+def test_a_release_that_is_known_to_fail_is_said_before_it_is_fetched() -> None:
+    """Two gigabytes are not fetched without a word."""
+    for version, revision, said in (("1.12.3", "e04171", True), ("1.12.8", "e04171", False)):
+        asked = ("--version", version, "--board", "raspberrypi-5", "--revision", revision, "--offline")
+        done = in_process("prepare", "talos", *asked)
+        assert done.returncode == 2
+        assert ("SError panic" in done.stderr) is said
+        assert ("ask for --version 1.12.8 or newer, but not 1.13.0" in done.stderr) is said
+    with pytest.raises(Refused) as refused:
+        published(TALOS, board("raspberrypi-5"), "1.12.1", "d0")
+    assert "--version 1.12.8 or newer" in (refused.value.hint or "")
+    assert str(published(TALOS, board("raspberrypi-5"), None, "d0").version) == "1.14.7"

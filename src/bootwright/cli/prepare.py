@@ -38,7 +38,11 @@ Examples:
 @click.option("--revision", metavar="CODE", help="The board's revision code, such as e04171.")
 @click.option("--stepping", metavar="NAME", help="The board's stepping, such as d0 [all].")
 @click.option("--image", metavar="FILE|ADDRESS", help="The system's image, in place of the published one.")
-@click.option("--version", metavar="VERSION", help="Of the published image [the newest known].")
+@click.option(
+    "--version",
+    metavar="VERSION",
+    help="Of the published image [the newest that nothing speaks against].",
+)
 @click.option(
     "--output",
     "-o",

@@ -34,6 +34,9 @@ class Change:
     factor: str
     symptom: dict[str, str]
     """`call` and `errno` of what failed before it, or the `hazard` that a prediction ran into."""
+    in_devicetree: bool = False
+    """It is of a devicetree that comes with the kernel: an image with another's devicetrees has it or not,
+    whatever its kernel."""
     also_in: list[str] = field(factory=list)
     """The first version of each older series that has it too (stable releases)."""
     commit: list[Commit] = field(factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -70,9 +70,13 @@ class KnownOfReleases:
         if not self.boards or not self.goals:
             raise ValueError("boards and goals", "none")
 
-    def is_of(self, release: Release, board: str, trees: OverlayTrees | None) -> bool:
-        """Whether it is about that release on that board, whatever the board's stepping."""
-        overlay = Version.parse(release.overlays.get(self.overlay, "")) if self.overlay else None
+    def is_of(
+        self, release: Release, board: str, trees: OverlayTrees | None, overlay: Version | None = None
+    ) -> bool:
+        """Whether it is about that release on that board, whatever the board's stepping.
+
+        `overlay` is the version of the overlay that it names, in that release.
+        """
         return (
             board in self.boards
             and _within(release.version, self.since, self.before)
@@ -124,6 +128,35 @@ class Releases:
         return {"kernel": str(release.kernel), "page_size": self.page_size, "kernel_tree": self.kernel_tree}[
             what
         ]
+
+    def overlay_of(self, release: Release, overlay: str) -> tuple[str, bool]:
+        """(the version of an overlay in a release, whether that is known).
+
+        Where it is not, the newest that an earlier release is known to have: none takes an older one.
+        """
+        own = release.overlays.get(overlay, "")
+        if own:
+            return own, True
+        earlier = [
+            version
+            for known in self.releases
+            if known.version < release.version
+            for version in [Version.parse(known.overlays.get(overlay, ""))]
+            if version is not None
+        ]
+        return (str(max(earlier)) if earlier else ""), False
+
+    def trees_in(self, release: Release, overlay: str, dtb: str) -> OverlayTrees | None:
+        """Whose devicetree of that name an overlay has in a release; None where it is not known."""
+        return self.trees_of(overlay, self.overlay_of(release, overlay)[0], dtb)
+
+    def known_of(self, release: Release, board: str, trees: OverlayTrees | None) -> Iterator[KnownOfReleases]:
+        """What the table knows of a release on a board, whatever the board's stepping."""
+        for known in self.known:
+            text, sure = self.overlay_of(release, known.overlay)
+            overlay = Version.parse(text) if sure or known.overlay_before is None else None
+            if known.is_of(release, board, trees, overlay):
+                yield known
 
     def uname(self, release: Release) -> str:
         """What `uname -r` says of a release's own kernel."""

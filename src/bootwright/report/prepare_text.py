@@ -72,7 +72,7 @@ def _answer(prepared: Prepared) -> Iterator[str]:
     yield from wrapped("  ", _goals(prepared.before))
     if prepared.newer is not None:
         yield ""
-        yield from _newer(prepared.newer)
+        yield from _newer(prepared.newer, unsure=prepared.target.stepping is None)
     if prepared.outcome is Outcome.MENDED:
         yield ""
         beside = "without a newer one, " if prepared.newer is not None else ""
@@ -89,10 +89,17 @@ def _made(prepared: Prepared, how: str, wanted: str) -> Iterator[str]:
     yield from wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
 
 
-def _newer(newer: Newer) -> Iterator[str]:
-    """A release that has what the image lacks, and the command that prepares it."""
-    has = f"{newer.title} or newer has the mend in its own kernel (Linux {newer.kernel})"
-    yield from wrapped("", f"{has}, by the public history; it is checked before it is flashed:")
+def _newer(newer: Newer, *, unsure: bool) -> Iterator[str]:
+    """A release that is without what fails, what is known of it, and the command that prepares it."""
+    on = f"for stepping {' and '.join(newer.steppings)}: " if newer.steppings else ""
+    yield from wrapped("", f"{on}{newer.which} is without it: Linux {newer.kernel}; {newer.because}")
+    for text in newer.known:
+        yield from wrapped("  but: ", text)
+    if newer.steppings and unsure:
+        yield from wrapped(
+            "  ", "which one yours is: Revision in /proc/cpuinfo on any Linux there; give it with --revision"
+        )
+    yield from wrapped("  ", "it is checked before it is flashed:")
     yield from command_lines(command_of(newer), line_width())
 
 

@@ -12,8 +12,8 @@ from attrs import evolve
 
 from bootwright.foundation.screen import LINE_WIDTH
 from bootwright.foundation.verdict import Verdict
+from bootwright.predict.by_release.remark import Remark
 from bootwright.prepare.factory.foretold import Foretold, LikeGoal
-from bootwright.prepare.factory.remark import Remark
 from bootwright.report.words import command_lines
 
 _Piece: TypeAlias = str | tuple[str, str]

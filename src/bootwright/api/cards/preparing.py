@@ -160,7 +160,7 @@ def prepare(
     wanted = texts(goals)
     boards, chosen_stepping = asked_boards((board,), revision=revision, stepping=stepping, goals=wanted)
     target = Target(boards[0], chosen_stepping, int(revision, 16) if revision is not None else None)
-    preparation, given, address = _source(str(what), image, version, boards[0])
+    preparation, given, address = _source(str(what), image, version, boards[0], chosen_stepping)
     only = _resolved(kernel, archive, offline=offline)
     request = Request(
         given if address is None else address.address,
@@ -181,7 +181,11 @@ def prepare(
     if address is None:
         return PreparedCard(prepare_image(request, reporter(progress)))
     title = f"{given} for {boards[0].name}"
+    against, ask = _against(preparation, address, target) if preparation is not None else ("", "")
     hint = f"{_unknown(preparation, address)}download {address.address} and give it with --image FILE"
+    if against:
+        reporter(progress).note(f"{title}: {against}; {ask}")
+        hint = f"{ask}; else {hint}"
     if offline:
         raise Missing(f"{title} would have to be fetched", hint=hint)
     try:
@@ -204,6 +208,24 @@ def _unknown(preparation: Preparation | None, address: Published) -> str:
     return f"no version {number} is known here, the newest is {known.newest}; if there is one, "
 
 
+def _against(preparation: Preparation, address: Published, target: Target) -> tuple[str, str]:
+    """(what is known to speak against a release on the board, which to ask for); empty for nothing."""
+    from bootwright.foundation.verdict import Verdict
+    from bootwright.predict.by_release.known import by_versions, hazards_by_versions
+    from bootwright.prepare.published import subject_of
+
+    subject = subject_of(preparation, target.board, target.stepping)
+    if subject is None:
+        return "", ""
+    said = (*by_versions(subject, address.version), *hazards_by_versions(subject, address.version))
+    speaking = [remark for remark in said if remark.remedy.startswith("ask for ")]
+    speaking.sort(key=lambda remark: remark.verdict is not Verdict.FAILS)
+    if not speaking:
+        return "", ""
+    first = speaking[0]
+    return f"{first.verdict}: {first.text}", first.remedy.replace("ask for ", "ask for --version ", 1)
+
+
 def _resolved(kernel: str | None, archive: str | None, *, offline: bool) -> Listed | None:
     """A kernel of the catalogue; raises `Refused` for one that there is not."""
     from bootwright.kernels.catalogue import open_library
@@ -214,7 +236,7 @@ def _resolved(kernel: str | None, archive: str | None, *, offline: bool) -> List
 
 
 def _source(
-    what: str, image: str | Path | None, version: str | None, board: Board
+    what: str, image: str | Path | None, version: str | None, board: Board, stepping: str | None
 ) -> tuple[Preparation | None, str, Published | None]:
     """(the system that was named, the image or what it is called, where it is published).
 
@@ -237,7 +259,7 @@ def _source(
         return None, what, None
     preparation = system_named(what)
     if image is None:
-        address = published(preparation, board, version)
+        address = published(preparation, board, version, stepping)
         return preparation, f"{what}-{address.version.text.removeprefix('v')}", address
     if version is not None:
         raise Refused("--version and --image both say which image", hint="leave --version out")

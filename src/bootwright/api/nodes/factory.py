@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bootwright.foundation.progress import Progress
     from bootwright.foundation.verdict import Verdict
     from bootwright.foundation.versions import Version
-    from bootwright.kernels.releases import OverlayTrees, Release
+    from bootwright.kernels.releases import OverlayTrees, Release, Releases
     from bootwright.prepare.factory.foretold import Foretold
     from bootwright.prepare.factory.schematic import Schematic
     from bootwright.prepare.factory.stand_in import StandIn
@@ -105,7 +105,8 @@ def talos(
     from bootwright.api.nodes.judging import judged_like
     from bootwright.foundation.errors import Refused
     from bootwright.kernels.releases import RELEASES, version_of
-    from bootwright.prepare.factory.by_version import OwnKernel
+    from bootwright.predict.by_release.by_version import OwnKernel
+    from bootwright.predict.by_release.known import Subject, by_versions, hazards_by_versions
     from bootwright.prepare.factory.canonical import NotKnown
     from bootwright.prepare.factory.foretold import (
         Foretold,
@@ -114,7 +115,6 @@ def talos(
         version_hazards,
         with_release,
     )
-    from bootwright.prepare.factory.known import Subject, by_versions
     from bootwright.prepare.factory.schematic import load_schematic, schematic_id
     from bootwright.prepare.factory.stand_in import image_itself, stand_in
     from bootwright.prepare.knowledge import PREPARATIONS
@@ -134,8 +134,11 @@ def talos(
     own = OwnKernel(release, preparation.systems, known.uname(release)) if release is not None else None
     if own is not None:
         remarks += version_hazards(own)
-    overlay_version = _overlay_version(asked, release)
-    trees = known.trees_of(_overlay_name(asked), overlay_version, chosen.steppings[0].dtb)
+    trees = (
+        known.trees_in(release, _overlay_name(asked), chosen.steppings[0].dtb)
+        if release is not None
+        else None
+    )
     number = wanted.text.removeprefix("v")
     if image is not None and kernel is not None:
         raise Refused("a kernel, and an image with one", hint="give one of --kernel and --image")
@@ -164,7 +167,9 @@ def talos(
     instead = () if stands_in.whole else tuple(by_versions(evolve(subject, at_hand=False), wanted))
     like = judged_like(stands_in, asked, chosen, which, own=own, progress=progress)
     remarks += like.remarks
-    overlay_words = f"{_overlay_name(asked)} {overlay_version}".strip()
+    by_version = tuple(hazards_by_versions(subject, wanted))
+    said = {hazard.text for hazard in by_version}
+    overlay_words = _overlay_words(asked, release, known)
     missing = _missing(wanted, release, trees, overlay_words, stands_in, lacks=like.lacks)
     foretold = Foretold(
         schematic=asked,
@@ -179,7 +184,7 @@ def talos(
         judged_with=like.words,
         exact=stands_in.exact,
         goals=tuple(with_release(goal, instead) for goal in like.goals),
-        hazards=like.hazards,
+        hazards=(*by_version, *(hazard for hazard in like.hazards if hazard.text not in said)),
         missing=missing,
     )
     address = installer = ""
@@ -212,6 +217,14 @@ def _overlay_name(schematic: Schematic) -> str:
 
 def _overlay_version(schematic: Schematic, release: Release | None) -> str:
     return release.overlays.get(_overlay_name(schematic), "") if release is not None else ""
+
+
+def _overlay_words(schematic: Schematic, release: Release | None, known: Releases) -> str:
+    """`sbc-raspberrypi 0.2.0 or newer (which one is not known here)`; empty without an overlay."""
+    name = _overlay_name(schematic)
+    version, sure = known.overlay_of(release, name) if release is not None and name else ("", False)
+    unsure = f"{version} or newer (which one is not known here)" if version else ""
+    return f"{name} {version if sure else unsure}".strip()
 
 
 def _missing(

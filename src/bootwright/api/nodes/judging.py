@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from bootwright.api.checking import Checked
     from bootwright.boards.model import Board
     from bootwright.foundation.progress import Progress
-    from bootwright.prepare.factory.by_version import OwnKernel
+    from bootwright.predict.by_release.by_version import OwnKernel
+    from bootwright.predict.by_release.remark import Remark
     from bootwright.prepare.factory.foretold import LikeGoal
-    from bootwright.prepare.factory.remark import Remark
     from bootwright.prepare.factory.schematic import Schematic
     from bootwright.prepare.factory.stand_in import StandIn
 
@@ -44,10 +44,10 @@ def judged_like(
     """The goals and hazards that `check` says of what stands in, and in what it is not what was asked for."""
     from bootwright.foundation.verdict import Verdict
     from bootwright.predict.api import OS_GOALS
+    from bootwright.predict.by_release.by_version import excluded
+    from bootwright.predict.by_release.remark import Remark
     from bootwright.predict.given.gathered import NoDevicetree
-    from bootwright.prepare.factory.by_version import excluded
     from bootwright.prepare.factory.foretold import LikeGoal, configured
-    from bootwright.prepare.factory.remark import Remark
 
     if not stand_in.kernel:
         return Like()
@@ -126,7 +126,7 @@ def _of_another_kernel(
 ) -> Iterator[Remark]:
     """That a kernel which was given as the image's own is none of that version."""
     from bootwright.foundation.verdict import Verdict
-    from bootwright.prepare.factory.remark import Remark
+    from bootwright.predict.by_release.remark import Remark
 
     if stand_in.other and own is not None:
         yield Remark(
@@ -145,7 +145,7 @@ def _not_as_asked(
 ) -> Iterator[Remark]:
     """In what an image is of another schematic or version than the one that is asked about."""
     from bootwright.foundation.verdict import Verdict
-    from bootwright.prepare.factory.remark import Remark
+    from bootwright.predict.by_release.remark import Remark
 
     if not stand_in.whole:
         return

@@ -9,7 +9,7 @@ from bootwright.bootchain.firmware_models import model_of
 from bootwright.firmware.config_txt import ConfigTxt, read_config_txt
 from bootwright.firmware.files import BootFiles, boot_files
 from bootwright.foundation.verdict import Verdict
-from bootwright.prepare.factory.remark import Remark
+from bootwright.predict.by_release.remark import Remark
 from bootwright.prepare.knowledge import Overlay
 
 REPLACES, APPENDS = "configTxt", "configTxtAppend"

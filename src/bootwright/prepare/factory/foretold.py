@@ -16,10 +16,10 @@ from bootwright.foundation.choices import hint_for
 from bootwright.foundation.verdict import Verdict, worst
 from bootwright.foundation.versions import Version
 from bootwright.kernels.releases import OverlayTrees, Release, Releases
+from bootwright.predict.by_release.by_version import OwnKernel, certain
+from bootwright.predict.by_release.remark import Remark
 from bootwright.predict.rules.knowledge import HAZARDS
-from bootwright.prepare.factory.by_version import OwnKernel, certain
 from bootwright.prepare.factory.config_options import APPENDS, REPLACES, config_remarks
-from bootwright.prepare.factory.remark import Remark
 from bootwright.prepare.factory.schematic import Schematic
 from bootwright.prepare.knowledge import Overlay, Preparation
 

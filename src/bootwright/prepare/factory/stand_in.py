@@ -15,8 +15,8 @@ from bootwright.foundation.versions import Version
 from bootwright.kernels.catalogue import open_library, variant_of
 from bootwright.kernels.releases import OverlayTrees
 from bootwright.kernels.store import Manifest
+from bootwright.predict.by_release.by_version import OwnKernel
 from bootwright.predict.given.inputs import kernel_at
-from bootwright.prepare.factory.by_version import OwnKernel
 
 _PAGE_SIZE = 4096
 """Of all the systems in `data/releases/`."""

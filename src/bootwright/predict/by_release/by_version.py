@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from attrs import evolve, frozen
 
+from bootwright.boards.model import Board
 from bootwright.kernels.releases import Release
 from bootwright.predict.model import Answer
 from bootwright.predict.rules.conditions import Condition
-from bootwright.predict.rules.knowledge import HAZARDS, HazardRule
+from bootwright.predict.rules.knowledge import HAZARDS, HazardRule, knowledge
 from bootwright.predict.rules.predicates import in_range, is_release
 
 
@@ -32,6 +33,35 @@ def answer(when: Condition, own: OwnKernel) -> Answer:
 def certain(own: OwnKernel) -> Iterator[HazardRule]:
     """The hazards that are there whatever else is in the image."""
     yield from (rule for rule in HAZARDS.all().values() if answer(rule.when, own) is Answer.YES)
+
+
+def on_board(own: OwnKernel, board: Board) -> Iterator[HazardRule]:
+    """The hazards of a board's goals that versions alone decide there, and that lie in the kernel.
+
+    That the goals' own devices are on the board, and that a kernel which has their drivers drives them, is
+    taken for granted: without them the goal fails anyway.
+    """
+    devices = {find.compatible for goal in board.goals for find in goal.find if find.compatible}
+    for rule in HAZARDS.all().values():
+        if not any(part.compatible in devices for part in rule.when.parts()):
+            continue
+        there = _granted(rule.when, devices)
+        if answer(there, own) is Answer.YES and not _lacks_driver(rule.when, own):
+            yield rule
+
+
+def _granted(when: Condition, devices: set[str]) -> Condition:
+    """The condition without what a board and its kernel have."""
+    return evolve(
+        when,
+        compatible=None if when.compatible in devices else when.compatible,
+        driver=None if when.driver in devices else when.driver,
+    )
+
+
+def _lacks_driver(when: Condition, own: OwnKernel) -> bool:
+    driver = knowledge().arrival((when.driver,)) if when.driver else None
+    return driver is not None and driver.since is not None and driver.is_new_to(own.release.kernel)
 
 
 def excluded(hazard: str, own: OwnKernel) -> bool:
