@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from attrs import evolve
 
@@ -17,16 +19,20 @@ from predict.conftest import make_kernel, whole
 GIC = """gic: gic@1000 { compatible = "arm,gic-400"; reg = <0x1000 1>; interrupt-controller;
     #interrupt-cells = <3>; };"""
 TIMER = 'timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>; interrupt-parent = <&gic>; };'
-BODY = f'{GIC} {TIMER} device {{ compatible = "acme,lone"; }};'
+CPUS = 'cpus { #address-cells = <1>; #size-cells = <0>; cpu@0 { device_type = "cpu"; reg = <0>; }; };'
+BODY = f'{CPUS} {GIC} {TIMER} device {{ compatible = "acme,lone"; }};'
 
 
-def arm64_kernel() -> KernelFacts:
-    facts = make_kernel()
+def arm64_kernel(config: Mapping[str, str] | None = None) -> KernelFacts:
+    facts = make_kernel(config=config)
+    said = facts.config if config is not None else None
     early = (
         EarlyEntry("irqchip", "arm,gic-400", keeps_device=False),
         EarlyEntry("timer", "arm,armv8-timer", keeps_device=True),
     )
-    return evolve(facts, built_in=evolve(facts.built_in, early=early))
+    facts = evolve(facts, built_in=evolve(facts.built_in, early=early))
+    facts.__dict__["config"] = said
+    return facts
 
 
 def prediction_of(body: str, path: str, kernel: KernelFacts) -> NodePrediction:
@@ -65,6 +71,13 @@ def test_without_the_timer_or_its_interrupt_controller_there_are_no_devices(
     assert link.needs.startswith("timer")
     assert why in link.reason
     assert link.remedy
+
+
+@pytest.mark.parametrize(("numa", "bound"), [("y", Answer.NO), ("n", Answer.YES), (None, Answer.UNKNOWN)])
+def test_a_kernel_with_numa_ends_where_no_processor_is_described(numa: str | None, bound: Answer) -> None:
+    kernel = arm64_kernel({"CONFIG_NUMA": numa} if numa is not None else None)
+    assert prediction_of(BODY, "/device", kernel).bound is Answer.YES
+    assert prediction_of(BODY.replace(CPUS, ""), "/device", kernel).bound is bound
 
 
 def test_a_controller_behind_one_that_nothing_sets_up_gives_no_interrupts() -> None:
@@ -112,13 +125,16 @@ def test_setup_functions_of_early_tables_demand_what_their_code_says(
 
 @pytest.mark.download
 def test_a_clock_that_boot_code_cannot_set_up_is_waited_for_without_end() -> None:
-    body = """gic: gic@1000 { compatible = "arm,cortex-a15-gic"; reg = <0x1000 0x1000>, <0x2000 0x1000>;
+    body = (
+        f"""{CPUS}"""
+        + """gic: gic@1000 { compatible = "arm,cortex-a15-gic"; reg = <0x1000 0x1000>, <0x2000 0x1000>;
             interrupt-controller; #interrupt-cells = <3>; };
         timer { compatible = "arm,armv8-timer"; interrupts = <1 13 8>; interrupt-parent = <&gic>; };
         clk: clk { compatible = "fixed-clock"; #clock-cells = <0>; clock-frequency = <24000000>; };
         uart@9000 { compatible = "arm,pl011", "arm,primecell"; reg = <0x9000 0x1000>;
             interrupt-parent = <&gic>; interrupts = <0 1 4>; clocks = <&clk>, <&clk>;
             clock-names = "uartclk", "apb_pclk"; };"""
+    )
     kernel = real_kernel("debian-6.18.15-4k")
     assert prediction_of(body, "/uart@9000", kernel).bound is Answer.YES
     without = prediction_of(body.replace("clock-frequency = <24000000>;", ""), "/uart@9000", kernel)

@@ -348,12 +348,14 @@ def test_the_version_of_talos_says_which_mount_an_older_kernel_refuses(
     assert [rule.name for rule in rules if strike(prediction, rule, set())] == expected
 
 
-def goal_of(name: str, body: str, kernel: KernelFacts, compatible: str) -> GoalVerdict:
+def goal_of(
+    name: str, body: str, kernel: KernelFacts, compatible: str, *, stepping: str | None = "d0"
+) -> GoalVerdict:
     goal = Goal(name, (Find(compatible=compatible),), None, False, "")
     board = Board(
         "acme", "Acme", ("acme",), "", (Stepping("any", "", ""),), None, (), (goal,), (), frozenset()
     )
-    return judge(predict(kernel, compile_tree(body), stepping="d0"), board, goal)
+    return judge(predict(kernel, compile_tree(body), stepping=stepping), board, goal)
 
 
 def test_a_hazard_that_would_break_the_goal_and_may_not_be_there_makes_it_unknown() -> None:
@@ -363,6 +365,8 @@ def test_a_hazard_that_would_break_the_goal_and_may_not_be_there_makes_it_unknow
     for modules, wanted in (([pins], Verdict.FAILS), (None, Verdict.UNKNOWN), ([], Verdict.WORKS)):
         became = goal_of("nvme", body, make_kernel(modules=modules), "acme,lone")
         assert became.verdict is wanted, modules
+    of_any = goal_of("nvme", body, make_kernel(modules=[pins]), "acme,lone", stepping=None)
+    assert of_any.verdict is Verdict.WORKS  # which stepping it is nobody told: it is a hazard alone
     unknown = goal_of("console", body, make_kernel(modules=None), "acme,lone")
     assert unknown.first_broken is not None
     assert unknown.first_broken.needs == "hazard bcm2712-d0-pinctrl"

@@ -44,7 +44,7 @@ def chain_of(prediction: Prediction, wanted: Goal, node: Node) -> list[Link]:
     """Links of everything the goal needs, each device after those it waits for."""
     role = role_of(wanted)
     if role is None or not role.graph:
-        return _device_chain(prediction, node)
+        return list(dict.fromkeys(_device_chain(prediction, node)))
     links = [
         _of_part(prediction, link, part, node)
         for part in display_parts(prediction, role, node)

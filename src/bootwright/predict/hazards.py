@@ -94,7 +94,9 @@ def strike(prediction: Prediction, rule: HazardRule, on_chain: set[str]) -> Haza
         sources=rule.sources,
         node=node.path if node is not None else None,
         where=where,
-        decides=rule.effect is Verdict.FAILS and answer is Answer.UNKNOWN,
+        decides=rule.effect is Verdict.FAILS
+        and answer is Answer.UNKNOWN
+        and (rule.when.stepping is None or prediction.around.stepping is not None),
     )
 
 

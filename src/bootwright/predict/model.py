@@ -128,7 +128,8 @@ class Hazard:
     where: str = ""
     """Container path of the file system it is about, where it is about one."""
     decides: bool = False
-    """Whether its effect would be `fails` if it were known that its condition holds."""
+    """Whether its effect would be `fails` if it were known that its condition holds. Not of one that depends
+    on a stepping which nobody told: a devicetree is judged for the boards that it is for."""
 
 
 @frozen

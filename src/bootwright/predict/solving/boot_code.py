@@ -29,6 +29,7 @@ _DEEPEST = 8
 """Interrupt controllers behind each other."""
 _NO_RATE = 'arch/arm64/kernel/time.c time_init: panic("Unable to initialise architected timer")'
 _NO_INTERRUPT = "drivers/clocksource/arm_arch_timer.c arch_timer_of_init: no interrupt available"
+_NOT_SAID = " (whether this one is such a kernel is not known)"
 _STANDS = "so that the processor's timer gets no interrupts and the kernel does not get as far as its drivers"
 
 
@@ -74,6 +75,9 @@ def standstill(tree: Tree, kernel: KernelFacts, early: Mapping[int, str]) -> Sta
     """Why the boot ends before there are devices, or None. `early`: what boot code sets up, by `id(node)`."""
     if not _ARCHITECTED.intersection(kernel.early):
         return None
+    stopped = _no_processor(tree, kernel)
+    if stopped is not None:
+        return stopped
     if any(_IN_MEMORY in node.compatible and node.enabled for node in tree.nodes):
         return None
     timer = next((n for n in tree.nodes if n.enabled and _ARCHITECTED.intersection(n.compatible)), None)
@@ -99,10 +103,31 @@ def standstill(tree: Tree, kernel: KernelFacts, early: Mapping[int, str]) -> Sta
     )
 
 
+def _no_processor(tree: Tree, kernel: KernelFacts) -> Standstill | None:
+    """The boot processor gets its NUMA node from the node that describes it, in kernels that have such."""
+    cpus = tree.root.child("cpus")
+    nodes = cpus.children if cpus is not None else ()
+    if any(node.string("device_type") == "cpu" or node.name.partition("@")[0] == "cpu" for node in nodes):
+        return None
+    numa = kernel.option("CONFIG_NUMA")
+    if numa == "n":
+        return None
+    known = numa == "y"
+    return Standstill(
+        cpus or tree.root,
+        "processor",
+        "no node below /cpus describes a processor, and a kernel with CONFIG_NUMA has no memory for the one "
+        f"that it boots on: it ends in an oops before anything else{'' if known else _NOT_SAID}",
+        "arch/arm64/kernel/smp.c smp_init_cpus (missing boot CPU MPIDR), mm/page_alloc.c build_all_zonelists",
+        "use the board's own devicetree, which has its processors",
+        Answer.NO if known else Answer.UNKNOWN,
+    )
+
+
 def _no_timer(tree: Tree) -> Standstill:
     """There is none that the kernel takes: one that is disabled, or a node of that name, is meant."""
     disabled = next((node for node in tree.nodes if _ARCHITECTED.intersection(node.compatible)), None)
-    named = next((node for node in tree.nodes if node.name.partition("@")[0] == "timer"), None)
+    named = tree.root.child("timer")
     if disabled is not None:
         node, why = disabled, f"{disabled.path}, the processor's timer, is disabled"
         remedy = f'set the status of {disabled.path} to "okay"'

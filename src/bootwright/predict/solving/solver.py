@@ -119,7 +119,7 @@ class Solver:
         stopped = self._plan.standstill
         if stopped is not None:
             where = Evidence(f"{self._tree.name}: {stopped.node.path}", stopped.rule)
-            link = Link(site.node.path, stopped.what, stopped.answer, where, stopped.reason)
+            link = Link(stopped.node.path, stopped.what, stopped.answer, where, stopped.reason)
             record.fixed.append(evolve(link, remedy=stopped.remedy))
         record.fixed.extend(self._own.of(site))
         if fold(record.fixed) is Answer.YES:
