@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 
 
-def efi_program() -> bytes:
+def efi_program(machine: int = 0xAA64) -> bytes:
     """A PE32+ program with one section, whose header has space for eight more."""
     head = bytearray(1024)
     head[0:2] = b"MZ"
     struct.pack_into("<I", head, 60, 64)
     head[64:68] = b"PE\0\0"
-    struct.pack_into("<HHIIIHH", head, 68, 0xAA64, 1, 0, 0, 0, 240, 0x22E)
+    struct.pack_into("<HHIIIHH", head, 68, machine, 1, 0, 0, 0, 240, 0x22E)
     struct.pack_into("<H", head, 88, 0x20B)
     struct.pack_into("<II", head, 88 + 32, 4096, 512)
     struct.pack_into("<II", head, 88 + 56, 8192, 1024)

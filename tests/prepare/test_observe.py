@@ -147,6 +147,39 @@ def test_an_address_means_that_the_network_works_unless_no_kernel_was_found(answ
         assert steps.outcomes.get("ethernet") is not Verdict.WORKS
 
 
+def test_the_log_of_a_pc_is_not_of_the_board(tmp_path: Path) -> None:
+    log = tmp_path / "pc.log"
+    log.write_text(
+        "[    0.000000] Linux version 6.12.57 (build@host) (gcc 14) #1 SMP PREEMPT_DYNAMIC\n"
+        "[    0.000000] BIOS-provided physical RAM map:\n"
+        "[    0.000000] DMI: Acme Mini/Mini, BIOS A1 03/01/2023\n"
+        "[    2.000000] r8169 0000:01:00.0: probe with driver r8169 failed with error -110\n"
+    )
+    document, status = observe("--board", "raspberrypi-5", "--log", log)
+    assert (document["verdict"], status, document["outcomes"]) == ("unknown", 3, {})
+    assert any("x86 machine: Acme Mini" in text for text in document["says"])
+    assert "prepared image" not in document["next"]
+
+
+@pytest.mark.parametrize("system", ["", "talos", "debian"])
+def test_a_service_that_is_told_to_be_silent_is_not_worked_with(tmp_path: Path, system: str) -> None:
+    answers = ["--lights", "on", "--address", "10.0.0.5", "--service", "silent"]
+    whose: list[str | Path] = ["--board", "raspberrypi-5"]
+    if system:
+        path = tmp_path / "card.raw.prepared.json"
+        write_record(path, evolve(record(), system=system))
+        whose = ["--prepared", path]
+    document, status = observe(*whose, *answers)
+    assert (document["verdict"], status) == ("unknown", 3)
+    assert document["outcomes"]["ethernet"] == "works"
+    assert document["says"]
+    assert "--text FILE" in document["next"] or "--log FILE" in document["next"]
+    assert "apply-config" not in document["next"]
+    assert "ssh to" not in document["next"]
+    document, status = observe(*whose, *answers[:-1], "answers")
+    assert (document["verdict"], status) == ("works", 0)
+
+
 def test_a_log_names_the_cause_and_is_kept_once(kept: Path) -> None:
     log = kept.with_name("console.log")
     log.write_text(RP1)

@@ -348,7 +348,7 @@ def board(name: str) -> Board:
         raise Refused(f"{name} has no board's file", hint=f"{hint}, which every command then takes")
     files = BOARDS.files()
     if name not in files and "/" not in name and not name.endswith(".toml"):
-        otherwise = "bootwright boards list has them; boards add writes the file of another one"
+        otherwise = "bootwright boards list has them, all arm64; boards add writes one from a devicetree"
         raise no_such(f"there is no board {name!r}", name, files, kind="boards", otherwise=otherwise)
     return BOARDS.find(name)
 

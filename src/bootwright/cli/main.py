@@ -19,6 +19,7 @@ from bootwright.cli._parts.lazy import Folder
 from bootwright.foundation.errors import EXIT_BAD_INPUT, BootwrightError, ToolFailed
 
 _HELP = """Will this image boot on this board, will its devices come up, and if not, what is to blame?
+Boards and images are of arm64; a log may be of any machine.
 
 \b
 Start with what you have:

@@ -104,6 +104,10 @@ def _identity(boot: Boot, board: Board, announced: Board | None) -> Iterator[Evi
     if model is not None and announced is not board:
         says = f"The log is of another machine than {board.name}: {model}."
         yield Evidence(Stance.REFUTES, says, "the log: machine model")
+    elif model is None and boot.fact("pc") is not None:
+        machine = f": {boot.fact('dmi')}" if boot.fact("dmi") is not None else ""
+        says = f"The log is of an x86 machine{machine}, not of {board.name}."
+        yield Evidence(Stance.REFUTES, says, f"the log: {boot.fact('pc')}")
     elif model is not None:
         yield Evidence(Stance.TELLS, f"The log is of this board: {model}.", "the log: machine model")
     if code is None or board.revision is None:

@@ -123,6 +123,8 @@ class Look:
     """What of that goal is known where it is not there."""
     without_kernel: str = ""
     """How it may be there though no kernel was started; empty for what only a running system shows."""
+    system_unknown: bool = False
+    """Whether it is asked only where the system is not known; those that are have their own."""
     source: str = ""
 
 
@@ -175,7 +177,9 @@ def of_system(systems: Sequence[str]) -> Preparation:
 def looks(preparation: Preparation) -> tuple[Look, ...]:
     """What to look for, in its order: what holds for any system, and then the system's own."""
     common = PREPARATIONS.get(ANY).look
-    return common if preparation.id == ANY else (*common, *preparation.look)
+    if preparation.id == ANY:
+        return common
+    return (*(look for look in common if not look.system_unknown), *preparation.look)
 
 
 def proofs(preparation: Preparation) -> tuple[Proof, ...]:

@@ -9,6 +9,7 @@ from attrs import evolve, frozen
 from bootwright.boards.lights import Blink, lights_of
 from bootwright.boards.model import Board
 from bootwright.foundation.verdict import Verdict
+from bootwright.predict.api import OS_GOALS
 from bootwright.prepare.knowledge import Look, Preparation, looks
 
 ADDRESS = "ADDRESS"
@@ -59,7 +60,8 @@ class Came:
 def signs(preparation: Preparation, board: Board | None, address: str = ADDRESS) -> Iterator[Sign]:
     """What to look for on a board, in its order."""
     for look in looks(preparation):
-        if board is None or not look.goal or any(goal.name == look.goal for goal in board.goals):
+        goals = [goal.name for goal in board.goals] if board is not None else []
+        if board is None or not look.goal or look.goal in {*goals, *OS_GOALS}:
             yield _sign(look, board, address)
 
 

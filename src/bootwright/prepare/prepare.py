@@ -19,6 +19,7 @@ from bootwright.images.flash.source import check_disk_image
 from bootwright.images.flash.source import open_image as open_source
 from bootwright.predict.given.gathered import Gathered
 from bootwright.prepare.board_image import BoardImage, Target, gathered_of, open_board_image
+from bootwright.prepare.condition import condition
 from bootwright.prepare.fetching import image_file
 from bootwright.prepare.knowledge import Preparation, of_system
 from bootwright.prepare.mends.kernel_changes import (
@@ -76,7 +77,8 @@ def prepare(request: Request, progress: Progress) -> Prepared:
         progress.note(f"{counts} that {'is' if len(seen) == 1 else 'are'} kept in {output.parent.resolve()}")
     looked = _Looked(preparation, gathered, judged)
     prepared = _Run(evolve(request, target=target), looked, seen, progress).result()
-    return _with_newer(prepared, target)
+    rests_on = condition(gathered, target.board, prepared.image)
+    return _with_newer(evolve(prepared, condition=rests_on), target)
 
 
 def _with_newer(prepared: Prepared, target: Target) -> Prepared:
@@ -379,5 +381,6 @@ def _earlier(request: Request, progress: Progress) -> Prepared | None:
         (),
         None,
         notes,
+        condition=condition(gathered, target.board, output),
         again=True,
     )

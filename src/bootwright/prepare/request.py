@@ -90,6 +90,8 @@ class Prepared:
     notes: tuple[str, ...] = ()
     cautions: tuple[str, ...] = ()
     """What the user must know before the image is used."""
+    condition: str = ""
+    """What the board itself has to hold for this to start (`prepare.condition`)."""
     newer: Newer | None = None
     """A release of the image's system that has what the image lacks."""
     again: bool = False
@@ -108,4 +110,5 @@ def cautions(prepared: Prepared) -> tuple[str, ...]:
     judged = prepared.after or prepared.before
     hazards = {hazard.name: hazard for goal in judged.goals.values() for hazard in goal.hazards}
     warnings = (f"{hazard.title}; {hazard.remedy}" for hazard in hazards.values())
-    return (*prepared.cautions, *warnings)
+    condition = (prepared.condition,) if prepared.condition else ()
+    return (*condition, *prepared.cautions, *warnings)

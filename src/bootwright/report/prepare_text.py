@@ -17,6 +17,7 @@ from bootwright.report.words import command_lines, wrapped
 
 _MOST_TRIALS = 4
 """Rejected changes that are printed; --explain prints all."""
+_ON_CONDITION = ", on the condition below"
 _CARD = "/dev/sdX"
 """Stands for the card, which only the user knows."""
 
@@ -52,12 +53,14 @@ def _kernel(prepared: Prepared) -> str:
 
 def _answer(prepared: Prepared) -> Iterator[str]:
     wanted = ", ".join(prepared.target.wanted)
+    as_it_is = f"works as it is{_ON_CONDITION if prepared.condition else ''}: {wanted}"
     if prepared.outcome is Outcome.WORKS:
-        yield from wrapped("", f"works as it is: {wanted}")
+        yield from wrapped("", as_it_is)
+        yield from _condition(prepared)
         return
     first = prepared.before.first
     if prepared.outcome is Outcome.MENDED and prepared.before.verdict is Verdict.WORKS:
-        yield from wrapped("", f"works as it is: {wanted}")
+        yield from wrapped("", as_it_is)
         yield from _made(prepared, "as was asked, made", wanted)
         return
     word = "unknown" if prepared.outcome is Outcome.UNKNOWN else "fails because of"
@@ -86,7 +89,14 @@ def _made(prepared: Prepared, how: str, wanted: str) -> Iterator[str]:
     """What was changed, and where the image is."""
     yield from wrapped("", f"{how} with {' and '.join(prepared.record.changes)}")
     done = "made before, and checked again" if prepared.again else "made, verified and checked"
-    yield from wrapped("  ", f"{prepared.image}: {done}; works now: {wanted}")
+    on = _ON_CONDITION if prepared.condition else ""
+    yield from wrapped("  ", f"{prepared.image}: {done}; works now{on}: {wanted}")
+    yield from _condition(prepared)
+
+
+def _condition(prepared: Prepared) -> Iterator[str]:
+    if prepared.condition:
+        yield from wrapped("  condition: ", prepared.condition)
 
 
 def _newer(newer: Newer, *, unsure: bool) -> Iterator[str]:
@@ -162,7 +172,7 @@ def _beside(prepared: Prepared) -> Iterator[str]:
         if name not in prepared.target.wanted and verdict is not Verdict.WORKS
     }
     if prepared.outcome.verdict is Verdict.WORKS:
-        for text in cautions(prepared):
+        for text in cautions(prepared)[1 if prepared.condition else 0 :]:
             yield from wrapped("  beware: ", text)
     if others and prepared.outcome.verdict is Verdict.WORKS:
         words = ", ".join(f"{name} {verdict}" for name, verdict in others.items())

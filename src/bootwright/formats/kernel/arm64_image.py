@@ -12,6 +12,7 @@ import struct
 
 from attrs import frozen
 
+from bootwright.formats.programs.pe import MACHINES
 from bootwright.formats.sources.bytesource import Bytes, ByteSource
 from bootwright.formats.sources.streams import CHUNK, Recent, compression
 from bootwright.foundation.errors import Malformed
@@ -140,7 +141,8 @@ def unwrapped(source: ByteSource) -> tuple[ByteSource, tuple[str, ...]]:
         56,
         "an arm64 kernel image (magic 'ARM\\x64' at byte 56), bare, gzip, xz, zstd or EFI zboot",
         _what(image),
-        hint="give the arm64 Image or vmlinuz itself",
+        hint="give the arm64 Image or vmlinuz itself; a release's files for arm64 have arm64 or aarch64 in "
+        "their names",
     )
 
 
@@ -190,12 +192,24 @@ def _banner(image: ByteSource) -> str | None:
     return None
 
 
+def _machine(image: ByteSource, head: bytes) -> str:
+    """What a PE file is for, by its header; empty for arm64, and where it does not say."""
+    if not _has_efi_stub(image, head.ljust(_HEADER, b"\0")):
+        return ""
+    (at,) = struct.unpack_from("<I", head, 60)
+    if at + 6 > image.size:
+        return ""
+    (machine,) = struct.unpack("<H", image.read(at + 4, 2))
+    return "" if MACHINES.get(machine) == "arm64" else MACHINES.get(machine, f"machine {machine:#06x}")
+
+
 def _what(image: ByteSource) -> str:
     head = image.read(0, min(image.size, _HEADER))
     if head[:4] == b"\x7fELF":
         return "an ELF file (an uncompressed vmlinux with symbols?)"
     if head[:2] == b"MZ":
-        return "a PE file that is neither"
+        machine = _machine(image, head)
+        return f"a program for {machine}" if machine else "a PE file that is neither"
     if not head:
         return "an empty file"
     return f"{head[56:60] or head[:8]!r}"

@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 from bootwright.boards.model import Board
 from bootwright.bootchain.model import Chain, Part, started
-from bootwright.bootchain.volumes import entry_at, open_at, place
+from bootwright.bootchain.volumes import entry_at, file_at, open_at, place
 from bootwright.formats.archives.initramfs import InitramfsTree, read_segments
 from bootwright.formats.filesystems.filesystem import (
     Entry,
@@ -34,6 +34,13 @@ from bootwright.images.verify.verify_model import Check, fails, unknown, works
 
 _CHUNK = 4 << 20
 _SIGNED = "signed (the signature is not verified)"
+_OTHER_LOADERS = {
+    f"/EFI/BOOT/BOOT{name}.EFI": machine
+    for name, machine in {
+        "X64": "x86-64", "IA32": "x86", "ARM": "arm", "RISCV64": "riscv64", "LOONGARCH64": "loongarch64"
+    }.items()
+}  # fmt: skip
+"""What firmware of other architectures starts from a removable medium (UEFI 2.10, 3.5.1.1)."""
 _U_BOOT_READS = frozenset({"vfat", "ext2", "ext3", "ext4", "squashfs", "btrfs"})
 """File systems of U-Boot 2024.10 (fs/) that boards have for `distro boot`."""
 
@@ -45,10 +52,14 @@ def boot_checks(image: OpenImage, board: Board | None = None) -> Iterator[Check]
     """
     chains = image.chains(board)
     if not chains:
+        others = [name for volume in image.volumes for name in _OTHER_LOADERS if file_at(volume, name)]
         yield fails(
             "boot chain",
-            "nothing here boots: no boot loader's configuration, UKI, or config.txt with a kernel",
-            hint="see bootwright inspect for what the image holds",
+            "nothing here boots: no boot loader's configuration, UKI, or config.txt with a kernel"
+            + (f"; {others[0]} is for {_OTHER_LOADERS[others[0]]}" if others else ""),
+            hint="take the arm64 (aarch64) image of the same release"
+            if others
+            else "see bootwright inspect for what the image holds",
         )
     looked_at: set[tuple[object, ...]] = set()
     for chain in chains:

@@ -39,6 +39,7 @@ from bootwright.predict.given.image_facts import (
     volumes_of,
 )
 from bootwright.predict.given.image_kernel import cached_tree, kernel_of
+from bootwright.predict.given.other_machine import refuse_other_machine
 from bootwright.predict.rules.predicates import FileSystemFacts
 from bootwright.predict.start.root_device import Volume
 
@@ -107,6 +108,7 @@ def contents(
     """
     item = Explorer(progress=progress, growth=growth).artifact(artifact)
     require_whole(item)
+    refuse_other_machine(item)
     result = Contents()
     boot = _boot(item, entry, board)
     firmware = firmware_partition(item)

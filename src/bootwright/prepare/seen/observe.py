@@ -96,7 +96,9 @@ def observe(
     """
     boot = _telling(diagnosis, record, differs) if diagnosis is not None else None
     steps = came(preparation, board, given.answers, given.address or ADDRESS)
-    of_log = dict(proved_by_log(boot, preparation)) if boot is not None else {}
+    refuted = [*_of_something_else(boot, record), *differs(boot)] if boot is not None else []
+    # What another machine, or another image, shows is of neither.
+    of_log = dict(proved_by_log(boot, preparation)) if boot is not None and not refuted else {}
     outcomes: dict[str, Verdict] = dict(steps.outcomes)
     says: list[str] = []
     for goal, verdict in of_log.items():
@@ -110,11 +112,10 @@ def observe(
             says.append(f"{goal} is told as {verdict}, and what was seen says {earlier}: both are kept")
         outcomes[goal] = verdict
     cause = _cause(boot) if boot is not None else None
-    refuted = [*_of_something_else(boot, record), *differs(boot)] if boot is not None else []
     if cause is not None:
         says.append(cause.cause)
         next_step = cause.remedy
-    elif steps.missed is not None and not _works(outcomes):
+    elif steps.missed is not None and (steps.missed.asks == "service" or not _works(outcomes)):
         says.append(steps.missed.means)
         next_step = steps.missed.next
     else:
@@ -132,7 +133,8 @@ def observe(
     says += refuted
     against = tuple(_against(outcomes, record)) if not refuted else ()
     if refuted:
-        next_step = "flash the prepared image, boot it, and give that boot's log"
+        what = "flash the prepared image, boot it" if record is not None else "boot the board that is meant"
+        next_step = f"{what}, and give that boot's log"
     elif not next_step:
         next_step = _next(preparation, given, steps, outcomes, boot)
     is_amiss = steps.missed is not None or Verdict.FAILS in outcomes.values()
