@@ -207,10 +207,13 @@ class Diagnoser:
                 if self._goes_on(line, record, marker, block):
                     return
                 self._end(line, raw, marker)
-            self._boot.begin(marker, component, line)
+            if marker.begins:
+                self._boot.begin(marker, component, line)
 
     def _goes_on(self, line: int, record: Record, marker: Marker, block: Block) -> bool:
         """Whether a first line, which is that `marker`, means no restart, by the lines beside it."""
+        if not marker.begins and record.voice in {KERNEL, PROGRAM}:
+            return True
         before = block.before(line, restart.LINES, self._before)
         if marker.stage == "kernel" and self._is_replay(line, before):
             return True
@@ -293,7 +296,7 @@ def _begun_by(markers: Mapping[str, Marker], record: Record) -> tuple[tuple[Mark
     return tuple(
         (marker, _component_of(marker, facts))
         for pattern, facts in record.matches
-        if (marker := markers.get(pattern.name)) is not None and marker.begins
+        if (pattern.begins or pattern.before_kernel) and (marker := markers.get(pattern.name)) is not None
     )
 
 

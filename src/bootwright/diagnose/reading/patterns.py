@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from bootwright.diagnose.reading.grams import LiteralIndex
 from bootwright.diagnose.reading.literals import Literal
@@ -47,6 +47,8 @@ class Pattern:
     """Seen often in one boot it tells nothing new (a stage is reached once)."""
     begins: bool = False
     """Another boot may begin with it."""
+    before_kernel: bool = False
+    """Firmware or a loader says it, which is no Linux itself: seen after a kernel, another boot has begun."""
     speakers: frozenset[str] = frozenset()
     """Who may say it (`voice.SPEAKERS`); empty: anybody."""
 
@@ -62,6 +64,11 @@ class Record:
     begins: bool
     voice: str = ""
     """Who said it (`voice.SPEAKERS`), empty where the line does not tell."""
+    may_begin: bool = field(init=False)
+    """Another boot may begin with it: as its first line, or after a kernel that ran."""
+
+    def __attrs_post_init__(self) -> None:
+        self.may_begin = self.begins or any(pattern.before_kernel for pattern, _ in self.matches)
 
 
 class Compiled(Protocol):

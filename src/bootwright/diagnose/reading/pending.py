@@ -128,6 +128,9 @@ class Pending:
     def begins_another(self, marker: Marker, component: str, line: int) -> bool:
         """Whether `marker` means that this boot has ended; to be asked when caught up."""
         rank = RANKS[marker.stage]
+        if not marker.begins:
+            # What firmware or a loader says at any time follows a kernel in another boot only.
+            return self.rank >= _KERNEL
         if rank < self.rank:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.

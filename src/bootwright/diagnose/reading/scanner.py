@@ -59,7 +59,7 @@ class Sightings(NamedTuple):
     @property
     def begins(self) -> list[int]:
         """Which of them another boot may begin with."""
-        return [index for index, record in enumerate(self.records) if record.begins]
+        return [index for index, record in enumerate(self.records) if record.may_begin]
 
 
 class _Tables:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bootwright.diagnose.model import STAGES
+from bootwright.diagnose.model import RANKS, STAGES
 from bootwright.diagnose.reading.kept_literals import keep
 from bootwright.diagnose.reading.patterns import Pattern
 from bootwright.diagnose.signatures.model import (
@@ -202,7 +202,10 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
     for table in file.markers:
         name = f"@{file.component}/{table.name}"
         # Whether it came up after something went wrong is asked of `ready` alone.
-        once = not table.begins and table.stage != "ready"
+        before_kernel = RANKS[table.stage] < RANKS["kernel"] and not (
+            table.unnamed or table.stays or table.under_kernel
+        )
+        once = not (table.begins or before_kernel) and table.stage != "ready"
         yield Marker(
             name=name,
             stage=table.stage,
@@ -214,5 +217,7 @@ def _markers(file: StagesFile) -> Iterable[Marker]:
             stays=table.stays,
             unnamed=table.unnamed,
             unless=table.unless,
-            pattern=evolve(_pattern(name, table.pattern), once=once, begins=table.begins),
+            pattern=evolve(
+                _pattern(name, table.pattern), once=once, begins=table.begins, before_kernel=before_kernel
+            ),
         )

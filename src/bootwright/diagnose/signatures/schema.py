@@ -214,6 +214,7 @@ class MarkerTable:
     hands_over: bool = False
     shell: bool = False
     stays: bool = False
+    under_kernel: bool = False
     unnamed: bool = False
     unless: tuple[str, ...] = field(default=(), metadata=LONE)
 
