@@ -130,5 +130,5 @@ def _wished(tree: Path, files: list[str]) -> set[str]:
         if not word.endswith(":")
     }
     there = {path.name.split(".")[0].replace("-", "_") for path in tree.rglob("*.ko*")}
-    meant = (words & there) | {name for word in words - there for name in tree_index(tree).by_alias(word)}
+    meant = (words & there) | {name for word in words - there for name in tree_index(tree).meant(word)[0]}
     return {path.name for path in dependencies(tree, meant)}

@@ -281,11 +281,12 @@ def test_root(root: str, initramfs: bool, config: str, expected: str) -> None:
     assert verdict(facts, given=given_).verdict is Verdict.WORKS
 
 
-def test_a_root_file_systems_module_with_what_it_asks_for_first() -> None:
+@pytest.mark.parametrize("asked", ["crc32c", "crypto_crc32c"])
+def test_a_root_file_systems_module_with_what_it_asks_for_first(asked: str) -> None:
     """As xfs of Linux 6.12: libcrc32c asks for crc32c, which is an alias of crc32c_generic."""
     modules = [
         module("ext4", depends=["libcrc32c"]),
-        module("libcrc32c", softdeps=["crc32c"]),
+        module("libcrc32c", softdeps=[asked]),
         {**module("crc32c_generic"), "aliases": ["crc32c"]},
     ]
     given_ = Given(filesystems=(), volumes=PARTS, initramfs=True)

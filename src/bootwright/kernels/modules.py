@@ -133,7 +133,7 @@ class _Loader:
         if name in self._files or name in self._builtin:
             return (name,)
         index = tree_index(self._tree)
-        return tuple(_name(index.path(position)) for position in index.by_alias(name))
+        return tuple(_name(index.path(position)) for position in index.meant(name)[0])
 
     def _softly(self, name: str, when: str) -> list[str]:
         if not self._soft:

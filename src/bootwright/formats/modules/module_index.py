@@ -91,6 +91,11 @@ class ModuleIndex:
         """Names of built-in modules (modules.builtin)."""
         return frozenset(self._shelf.get("lists", "built_in"))
 
+    @cached_property
+    def knows_built_in_aliases(self) -> bool:
+        """Whether what is built in says its other names (modules.builtin.modinfo)."""
+        return next(iter(self._shelf.rows("built_in_aliases")), None) is not None
+
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
         """Files that are no readable modules."""
@@ -111,6 +116,20 @@ class ModuleIndex:
     def built_in_by_alias(self, modalias: str) -> tuple[str, ...]:
         """The same for built-in modules."""
         return self._matching("built_in_aliases", modalias)
+
+    def meant(self, name: str) -> tuple[tuple[str, ...], bool]:
+        """(modules, whether it is built in) by a name that modprobe is told, such as a soft dependency's.
+
+        It may be a module's name or an alias; `-` and `_` are one to modprobe. `crypto-crc32c` is kept here
+        as `crc32c` alone: MODULE_ALIAS_CRYPTO (include/crypto/algapi.h, Linux 6.12) makes both.
+        """
+        plain = name.removeprefix("crypto_")
+        spellings = dict.fromkeys((name, name.replace("_", "-"), plain, plain.replace("_", "-")))
+        built_in = name in self.built_in or any(self.built_in_by_alias(spelling) for spelling in spellings)
+        if name in self:
+            return (name,), built_in
+        by_alias = (module for spelling in spellings for module in self.by_alias(spelling))
+        return tuple(dict.fromkeys(by_alias)), built_in
 
     def _matching(self, table: str, modalias: str) -> tuple[str, ...]:
         """Aliases are kept by what precedes their first wildcard: one look-up for each prefix."""

@@ -234,7 +234,7 @@ class KernelFacts:
         return next((needed_module for needed_module in needed if not self._is_early(needed_module)), None)
 
     def soft_not_early(self, module: str) -> tuple[str, str] | None:
-        """(module, what it asks for first) where a soft dependency is there and not in the initramfs.
+        """(module, what it asks for first) where a soft dependency is not in the initramfs, nor built in.
 
         The name may be an alias: one of the modules that have it is enough.
         """
@@ -243,10 +243,10 @@ class KernelFacts:
             return None
         for loaded in (*index.closure(module, soft=False), module):
             for name in index.soft_needs(loaded)[0]:
-                if name in index.built_in or index.built_in_by_alias(name):
+                meant, built_in = index.meant(name)
+                if built_in or any(self._is_early(other) for other in meant):
                     continue
-                meant = (name,) if name in index else index.by_alias(name)
-                if meant and not any(self._is_early(other) for other in meant):
+                if meant or index.knows_built_in_aliases:
                     return loaded, name
         return None
 
