@@ -172,7 +172,7 @@ _NAMED: Final = re.compile(rb"(?:[\w.-]{1,24}: ){1,2}(?=[A-Za-z]\w{0,9}\s?=\s?0x
 """Who dumps, and of which processor: `sbi_trap_error: hart2: ` (OpenSBI lib/sbi/sbi_trap.c, 1.3)."""
 _SHORT_REGISTER: Final = re.compile(rb"[A-Za-z]\w{0,9}\s?=\s?0x[0-9a-fA-F]{1,16}\b")
 _FRAME: Final = re.compile(
-    rb"[\w.$@]+\+0x[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?"
+    rb"[\w.$@]+\+0x(?!0/)[0-9a-f]{1,8}/0x[0-9a-f]{1,8}|\A\s*(?:#\d+ |\[?<)[0-9a-fx]{8,18}>?\]?"
 )
 _WORD: Final = re.compile(rb"[A-Za-z_][\w.]+")
 _WORDS_BESIDE_FRAMES: Final = 4
