@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,26 @@ def test_a_card_for_a_raspberry_pi_works_elsewhere_only_on_a_condition(standin: 
     assert "works now, on the condition below: " in said
     assert "no boot loader and no devicetree for Radxa ROCK 5B" in said
     assert "a Raspberry Pi's firmware, which this board has not" in said
+
+
+@pytest.mark.download
+def test_a_devicetree_is_named_by_a_kernel_that_has_it(standin: Path, tmp_path: Path) -> None:
+    own = kernel(OWN)
+    words = ["prepare", str(standin), "--board", "rock-5b", "--check-only", "--offline", "-q"]
+    without = in_process(*words)
+    assert without.returncode == 3
+    command = re.search(r"--dtb (debian-\S+)", without.stdout)
+    assert command is not None
+    for name in (own.name, command[1], "rk3588-rock-5b.dtb"):
+        done = in_process(*words, "--dtb", name)
+        assert "(4K pages), rk3588-rock-5b.dtb" in " ".join(done.stdout.split()), (name, done.stderr)
+
+
+@pytest.mark.download
+@pytest.mark.parametrize("name", ["nosuch.dtb", "/nowhere/dir", "debian-6.18.999-4k", "recipe.yaml"])
+@pytest.mark.parametrize("for_board", ["raspberrypi-5", "rock-5b"])
+def test_a_devicetree_that_is_not_there_is_said(standin: Path, name: str, for_board: str) -> None:
+    words = ["prepare", str(standin), "--board", for_board, "--check-only", "--offline", "-q"]
+    done = in_process(*words, "--dtb", name)
+    assert done.returncode == 2
+    assert f"there is no {name}" in done.stderr

@@ -57,7 +57,7 @@ Examples:
     "trees",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Devicetrees to try: file or folder.",
+    help="Devicetrees to try: file, folder, or a kernel here that has them.",
 )
 @click.option("--kernel", metavar="NAME", help="The kernel that the image is to have [any].")
 @click.option(

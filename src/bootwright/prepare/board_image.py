@@ -13,14 +13,13 @@ from bootwright.bootchain.model import Chain
 from bootwright.firmware.config_txt import ConfigTxt, read_config_txt
 from bootwright.formats.devicetree.fdt import read_fdt_file
 from bootwright.formats.filesystems.filesystem import lookup, read_small
-from bootwright.formats.sources.transport import NotThere, Unreachable
-from bootwright.foundation.errors import BootwrightError, Missing, Unequipped
+from bootwright.foundation.errors import BootwrightError, Missing
 from bootwright.foundation.progress import Progress
 from bootwright.foundation.versions import Version
 from bootwright.images.opened import OpenImage, Volume, open_image
 from bootwright.predict.given.blobs import Blob, Origin
 from bootwright.predict.given.gather import gather
-from bootwright.predict.given.gathered import Gathered
+from bootwright.predict.given.gathered import Gathered, NoKernel
 from bootwright.predict.verdicts import Asked, judge_boards
 from bootwright.prepare.model import Judged, Setup
 
@@ -78,14 +77,10 @@ def gathered_of(
     as `gather`.
     """
     try:
-        gathered = gather((image,), progress, board=target.board)
-    except (NotThere, Unreachable, Unequipped):
-        raise
-    except Missing as error:
-        if handed_over:
-            return gather((image, *map(str, handed_over)), progress, board=target.board)
-        hint = "where the board's firmware brings the devicetree, name that: --dtb FILE"
-        raise Missing(error.message, hint=hint) from error
+        gathered = gather((image,), progress, board=target.board, need_devicetrees=False)
+    except NoKernel as error:
+        hint = "`bootwright inspect` shows what it holds; give the image of a whole disk that boots"
+        raise Missing(f"{image} holds no kernel of arm64", hint=hint) from error
     if handed_over and not any(_has(gathered, target.board, stepping) for stepping in target.steppings):
         return gather((image, *map(str, handed_over)), progress, board=target.board)
     return gathered

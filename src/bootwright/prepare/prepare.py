@@ -44,6 +44,7 @@ from bootwright.prepare.seen.record import (
     sightings,
 )
 from bootwright.prepare.seen.sighted import file_sha256, setup_sha256, with_sightings
+from bootwright.prepare.tree_names import kernel_with_tree
 from bootwright.prepare.write import Rejected, Work, Written, write
 
 _MOST_WRITTEN = 6
@@ -165,7 +166,7 @@ class _Run:
             outcome = Outcome.FAILS if self._before.fails else Outcome.UNKNOWN
             notes = [] if self._before.fails else ["nothing fails for certain, so that nothing was changed"]
             if not any(verdicts.dtb for verdicts in self._before.boards):
-                notes.append("where the board's firmware brings the devicetree, name that: --dtb FILE")
+                notes.append(self._firmwares_tree())
             return self._without(outcome, (), notes)
         local, digest = image_file(self._request.image, self._progress)
         self._source = (local, digest)
@@ -180,6 +181,12 @@ class _Run:
             if written is not None:
                 return self._mended(written, search, notes)
         return self._without(Outcome.FAILS, tuple(search.trials) if search is not None else (), notes)
+
+    def _firmwares_tree(self) -> str:
+        """How to say which devicetree the board's own firmware hands over."""
+        kernel = kernel_with_tree(self._target.board, self._target.stepping, self._request.catalogue.here)
+        like = f", or where it is as in a kernel on this machine: --dtb {kernel}" if kernel else ""
+        return f"where the board's firmware brings the devicetree, name that: --dtb FILE{like}"
 
     def _mended(self, written: Written, search: Search, notes: list[str]) -> Prepared:
         return Prepared(

@@ -139,7 +139,8 @@ def prepare(
 
     `what` is a system that is known (`talos`), whose published image of `version` is taken unless `image`
     names one; or the image itself, a file or address. `goals` must work [those that the system cannot do
-    without]. Devicetrees in `dtbs` are tried first; `kernel` is the kernel that the image is to have. Kernels
+    without]. Devicetrees in `dtbs` (files, folders, or the name of a kernel
+    on this machine) are tried first; `kernel` is the kernel that the image is to have. Kernels
     that are not here are fetched up to `max_download` MB. `output` is the new image [named after image and
     board, in the current folder]; it is made only where it works, verified and checked as a file, and an
     existing one is replaced only with `force`. Without `change` nothing is made.
@@ -156,25 +157,22 @@ def prepare(
     from bootwright.prepare.mends.kernel_changes import Catalogue
     from bootwright.prepare.prepare import prepare as prepare_image
     from bootwright.prepare.request import Request
+    from bootwright.prepare.tree_names import devicetrees_named
 
     wanted = texts(goals)
     boards, chosen_stepping = asked_boards((board,), revision=revision, stepping=stepping, goals=wanted)
     target = Target(boards[0], chosen_stepping, int(revision, 16) if revision is not None else None)
     preparation, given, address = _source(str(what), image, version, boards[0], chosen_stepping)
     only = _resolved(kernel, archive, offline=offline)
+    catalogue = Catalogue((), only, 0 if offline else max_download * 10**6, archive, offline)
+    trees = devicetrees_named(paths(dtbs), boards[0], chosen_stepping, catalogue.here) if dtbs else ()
     request = Request(
         given if address is None else address.address,
         target,
         Path(output) if output is not None else _output(given, target),
         preparation,
         wanted,
-        Catalogue(
-            paths(dtbs),
-            only,
-            0 if offline else max_download * 10**6,
-            archive,
-            offline,
-        ),
+        Catalogue(trees, only, catalogue.max_download, archive, offline),
         change,
         force,
     )
