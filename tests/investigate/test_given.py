@@ -10,9 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import MadeUpLab, candidates
+from made_up import MadeUpLab, candidates, made_up_with_boards
 
 from bootwright.foundation.errors import BootwrightError
 from bootwright.foundation.progress import Silent
@@ -359,3 +360,14 @@ def test_too_many_combinations_are_refused() -> None:
     many["factor"]["card"] = {"levels": [*levels, *CARDS], "given": levels}
     with pytest.raises(BootwrightError, match="80 combinations, more than 64"):
         structure_plan("cards.toml", many)
+
+
+def test_what_tells_most_is_tried_on_a_board_that_somebody_who_asks_has() -> None:
+    """The owner of one board is not sent to another."""
+    investigation, decision = made_up_with_boards()
+    assert decision.next is not None
+    for value in investigation.given:
+        alone = decide(evolve(investigation, given=(value,)))
+        steps = [step for step in (alone.next, *alone.next_after) if step is not None]
+        assert bool(steps) is (decision.next.factors["board"] == value["board"])
+        assert {step.factors["board"] for step in steps} <= {value["board"]}

@@ -49,7 +49,7 @@ def carry_out(command: str, standing: dict[str, str]) -> None:
 
 @pytest.mark.boot
 @pytest.mark.download
-@pytest.mark.parametrize(("code", "version"), [("c04170", "1.12.5"), ("e04171", "1.12.8")])
+@pytest.mark.parametrize(("code", "version"), [("c04170", "1.12.8"), ("e04171", "1.12.8")])
 def test_every_printed_command_is_carried_out(
     standin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, version: str
 ) -> None:

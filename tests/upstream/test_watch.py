@@ -269,6 +269,7 @@ def test_a_new_release_stands_for_the_plans_where_what_matters_is_the_same(place
     assert list(known) == ["1.12.98", "1.12.99", "1.99.0"]
     assert known["1.12.98"]["factors"] == {
         "talos": "1.12.1",
+        "dtb": "overlay",  # as in the release before it
         "kernel": "6.18.99",
         "page_size": "4K",
         "tree": "mainline",

@@ -338,10 +338,8 @@ def _offers(story: Story, console: Console) -> None:
     if not story.offers:
         _line(console, " ".join(story.left_out) or "Nothing: no run here would tell more of what is asked.")
         return
-    _line(
-        console,
-        "Best first, as things stand now. What is run after the first one depends on what it shows.",
-    )
+    text = "Best first, as things stand now. What is run after the first one depends on what it shows."
+    _line(console, text)
     rows = [tuple((name, "dim") for name in ("kernel", "how", "bits", "time", "download", "tells about"))]
     for offer in story.offers[:MOST_OFFERS]:
         plain = (offer.run, offer.where, f"{offer.bits:.2f}", offer.time, offer.download or "-")
@@ -380,12 +378,13 @@ def _short(story: Story, console: Console) -> None:
         _line(console, (f"{goal.verdict:<8}", STYLES[goal.verdict]), f"{goal.name}{basis}. {goal.answer}")
     for answer in story.what_to_do:
         use = (cell_words(answer.use) if answer.use else answer.says, "bold")
-        if answer.name:
-            _line(console, f"{answer.name}: ", (in_short(answer), STYLES[answer.verdict]), ": ", use)
-        elif answer.use:
-            _line(console, "use     ", use)
-        for line in command_lines(answer.commands[0].command, console.width) if answer.commands else ():
-            console.print(line, style="bold", markup=False, soft_wrap=True)
+        head = (f"{answer.name}: ", (in_short(answer), STYLES[answer.verdict]), ": ") if answer.name else ()
+        if answer.name or answer.use:
+            _line(console, *(head or ("use     ",)), use)
+        for command in answer.commands[:1]:
+            _line(console, "ready made, unknown until this reads its files:" if command.unseen else "")
+            for line in command_lines(command.command, console.width):
+                console.print(line, style="bold", markup=False, soft_wrap=True)
 
 
 def _grid(console: Console, rows: Iterable[Sequence[tuple[str, str]]], indent: int = 2) -> None:

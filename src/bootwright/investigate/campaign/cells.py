@@ -26,6 +26,11 @@ from bootwright.investigate.running.investigation import Investigation
 
 _ODD = re.compile(r"[^A-Za-z0-9.+-]+")
 _DEAREST = 1e9
+_UNSEEN = {
+    "history": "has the known mend, by the public history",
+    "untried": "is ready made, and nothing that is known speaks against it there",
+}
+"""Why a release that no run looked at is worth a try, by how it is known."""
 _ONCE_MORE = (
     "boot it once more with a serial adapter, and keep its log to the end; IMAGE is the one that was booted"
 )
@@ -120,9 +125,9 @@ def _answering(decision: Decision) -> Iterator[_Wanted]:
             continue
         values = {name: (level,) for name, level in answer.next.factors.items()}
         quick = next(iter(answer.ways), None)
-        if quick is not None and quick.source == "history" and quick.hours is not None:
+        if quick is not None and quick.source in _UNSEEN and quick.hours is not None:
             levels = {name: (level,) for name, level in quick.factors.items()}
-            why = f"{quick.release} has the known mend, by the public history; a board has to show it"
+            why = f"{quick.release} {_UNSEEN[quick.source]}; a board has to show it"
             yield _Wanted(levels, answer.given, (1.0, quick.hours), (), why)
         if answer.best is not None:
             why = f"it is thought to work there ({answer.best.source}); a board has to show it"

@@ -19,7 +19,7 @@ from bootwright.investigate.decision.next_steps import NextStep, next_step
 from bootwright.investigate.decision.reports import ReportAnswer, explain_reports
 from bootwright.investigate.decision.single_changes import SingleChange, seen_working, single_changes
 from bootwright.investigate.plans.changes import corroborating
-from bootwright.investigate.plans.given import text
+from bootwright.investigate.plans.given import fits, text
 from bootwright.investigate.running.investigation import Investigation
 from bootwright.kernels.changes import Change
 
@@ -66,7 +66,13 @@ def decide(investigation: Investigation) -> Decision:
     for goal in goals:
         configuration |= goal.needs
     plan, kernels = investigation.plan, investigation.kernels
-    steps = tuple(next_step(plan, choice, kernels) for choice in investigation.bench[:4])
+    # On a board that nobody who asks has, nothing can be tried.
+    to_be_tried = [
+        choice
+        for choice in investigation.bench
+        if any(fits(choice.trial.views[0][1], given) for given in investigation.given)
+    ]
+    steps = tuple(next_step(plan, choice, kernels) for choice in to_be_tried[:4])
     return Decision(
         verdict=worst(answer.verdict for answer in made),
         configuration=configuration,

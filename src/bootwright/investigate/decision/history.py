@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 
 from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
-from bootwright.investigate.analysis.known import known_at
-from bootwright.investigate.analysis.observations import Observation, Source, Values
-from bootwright.investigate.decision.configurations import Configuration, History
+from bootwright.investigate.analysis.observations import Observation, Source
+from bootwright.investigate.decision.configurations import Configuration, History, is_doubtful
 from bootwright.investigate.plans.changes import explaining
 from bootwright.investigate.plans.given import Given, fits
 from bootwright.investigate.plans.ways import hours_of
@@ -70,16 +69,7 @@ def _released(investigation: Investigation, change: Change, best: Configuration 
             continue
         factors = {**best.factors, change.factor: release.factors[change.factor]}
         values = {name: (level,) for name, level in factors.items()}
-        if release.has(values) and not _doubtful(investigation, values):
+        if release.has(values) and not is_doubtful(investigation, values):
             hours, _ = hours_of(plan, values, investigation.kernels)
             return History(change, release.name, factors[change.factor], hours)
     return History(change, "", "", None)
-
-
-def _doubtful(investigation: Investigation, values: Values) -> bool:
-    """Whether a goal is known to fail in a cell, or boards contradict each other about one."""
-    return any(
-        known_at(investigation.space, judgement, values).verdict is Verdict.FAILS
-        or any(dispute.values == values for dispute in judgement.disputed)
-        for judgement in (investigation.judgements[goal] for goal in investigation.goals)
-    )

@@ -6,7 +6,7 @@ These are its shapes; `plan_file` reads them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from attrs import field, frozen
@@ -16,7 +16,8 @@ from bootwright.foundation.versions import Version
 from bootwright.investigate.analysis.observations import Observation, Source, Values
 from bootwright.investigate.plans.table import row_values
 from bootwright.investigate.plans.tasks import DecisionPoint, Task
-from bootwright.kernels.releases import RELEASES
+from bootwright.kernels.releases import RELEASES, Releases
+from bootwright.kernels.releases import Release as ReleaseRow
 
 
 @frozen
@@ -138,8 +139,14 @@ class Released:
     system: str
     since: Version
     before: Version
-    told: dict[str, Literal["kernel", "page_size", "kernel_tree"]]
+    told: dict[str, Literal["kernel", "page_size", "kernel_tree", "devicetrees"]]
     """Factor → what the table tells of it."""
+    levels: dict[str, str] = field(factory=dict)
+    """What the table tells → the level that it is, where that has another name."""
+    overlay: str = ""
+    """The board overlay that the releases are had with: `devicetrees` are the ones that it has."""
+    dtb: str = ""
+    """The name of the boards' devicetree, for that."""
     factors: dict[str, str] = field(factory=dict)
     """The levels that all of them have."""
     get: str = ""
@@ -166,11 +173,21 @@ class Released:
             return None
         return Release(
             f"{known.title.removesuffix(' Linux')} {release.version}",
-            self.factors | {factor: known.tells(release, what) for factor, what in self.told.items()},
+            self.factors | {factor: text for factor, text in self._tell(known, release) if text},
             known.tag.format(version=release.version),
             self.get.replace("{version}", str(release.version)),
             self.to_be_had_since is None or release.version >= self.to_be_had_since,
         )
+
+    def _tell(self, known: Releases, release: ReleaseRow) -> Iterator[tuple[str, str]]:
+        """(factor, its level) as the table has it; empty where it does not say."""
+        for factor, what in self.told.items():
+            if what == "devicetrees":
+                trees = known.trees_in(release, self.overlay, self.dtb)
+                text = str(trees.of) if trees is not None else ""
+            else:
+                text = known.tells(release, what)
+            yield factor, self.levels.get(text, text)
 
 
 @frozen

@@ -56,6 +56,8 @@ class Command:
     command: str
     says: str
     """What it brings, and how that is known; or empty."""
+    unseen: bool = False
+    """It is another configuration than the best one, and no run looked at it."""
 
 
 @frozen
@@ -260,12 +262,13 @@ def _commands(answer: Answer, names: Names) -> Iterator[Command]:
         lead = "" if way.release else "with an image that you have (IMAGE):"
         if number:
             lead = f"or {lead or 'else:'}"
-        yield Command(capital(lead), clean(way.command, 400), _brings(answer, way, names))
+        unseen = way.source == "untried"
+        yield Command(capital(lead), clean(way.command, 400), _brings(answer, way, names), unseen)
 
 
 def _brings(answer: Answer, way: Way, names: Names) -> str:
     """What a way has that the best configuration has not, and how that is known."""
-    if way.source != "history":
+    if way.source not in {"history", "untried"}:
         return sentence(clean(way.note, 300))
     levels = [
         f"{names.factor(name)} {names.level(name, level)}"
@@ -273,10 +276,11 @@ def _brings(answer: Answer, way: Way, names: Names) -> str:
         if answer.best is not None and answer.best.factors.get(name) != level
     ]
     hours = f" About {seconds(way.hours * 3600)}." if way.hours is not None else ""
-    return (
-        f"{clean(way.release, 120)}: {listed(levels)}, else as below. By the public history it has the mend; "
-        f"no run here shows it.{hours}"
-    )
+    has = f"{clean(way.release, 120)}: {listed(levels)}"
+    if way.source == "history":
+        return f"{has}, else as below. By the public history it has the mend; no run here shows it.{hours}"
+    known = f"Known of it: {clean('; '.join(way.known), 600)}" if way.known else "Nothing speaks against it"
+    return f"{has}, unknown until this reads its files. {known}."
 
 
 def _working(investigation: Investigation, made: Configuration, names: Names) -> Working:

@@ -79,8 +79,14 @@ def new_releases(
             releases.append(NewRelease(release, None, f"{reason} {max(same_series)}"))
             continue
         facts = {"kernel": release.kernel, "page_size": table.page_size, "kernel_tree": table.kernel_tree}
+        # Which overlay it is had with its tag does not say: none older than that of the release before it.
+        like = released.of(max(same_series))
+        as_before = like.factors if like is not None else {}
         factors = released.factors | {
-            factor: facts[what] for factor, what in released.told.items() if facts[what]
+            factor: text
+            for factor, what in released.told.items()
+            for text in [facts[what] if what in facts else as_before.get(factor, "")]
+            if text
         }
         title = f"{table.title.removesuffix(' Linux')} {release.version}"
         further = FurtherRelease(title, table.tag.format(version=release.version), dict(factors))
