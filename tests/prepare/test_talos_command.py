@@ -67,9 +67,15 @@ def test_a_plain_schematic_has_nothing_against_it() -> None:
         (FIVE % (", options: {configText: a}", ""), "1.12.6", Verdict.UNKNOWN, "no option configText"),
         (FIVE % ("", "diskImage: {sectorSize: 4096}"), "1.12.6", Verdict.UNKNOWN, "sectors of 4096 bytes"),
         (FIVE % ("", ""), "1.13.99", Verdict.UNKNOWN, "no release Talos Linux 1.13.99"),
-        ("customization: {}", "1.12.6", Verdict.UNKNOWN, "names no overlay"),
+        ("customization: {}", "1.12.6", Verdict.FAILS, "names no overlay"),
         (
             "overlay: {name: rock64, image: siderolabs/sbc-rockchip}",
+            "1.12.6",
+            Verdict.FAILS,
+            "rock64 of siderolabs/sbc-rockchip is for rock64",
+        ),
+        (
+            "overlay: {name: rock65, image: siderolabs/sbc-rockchip}",
             "1.12.6",
             Verdict.UNKNOWN,
             "not known as",
@@ -81,6 +87,31 @@ def test_what_the_schematic_alone_says(text: str, version: str, verdict: Verdict
     ((remark, said),) = remarks(text, version)
     assert remark is verdict
     assert words in said
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "verdict", "overlay"),
+    [
+        ("customization: {}\n", "raspberrypi-5", Verdict.FAILS, "rpi_5"),
+        ("customization: {}\n", "raspberrypi-4", Verdict.FAILS, "rpi_generic"),
+        ("customization: {}\n", "rock-5b", Verdict.UNKNOWN, "rock5b"),
+        (FIVE % ("", ""), "rock-5b", Verdict.UNKNOWN, "rock5b"),
+    ],
+)
+def test_what_cannot_start_is_not_to_be_fetched(
+    text: str, name: str, verdict: Verdict, overlay: str, tmp_path: Path
+) -> None:
+    """Without the board's overlay no command fetches the image, and no hazard is of parts that it lacks."""
+    (tmp_path / "s.yaml").write_text(text)
+    answer = api.talos(tmp_path / "s.yaml", version="1.12.8", board=name)
+    assert answer.verdict is verdict
+    done = run(str(tmp_path / "s.yaml"), "--version", "1.12.8", "--board", name)
+    assert f"next: put into the schematic overlay: {overlay} of " in " ".join(done.stdout.split())
+    assert "curl" not in done.stdout
+    assert "prepare talos" not in done.stdout
+    assert ("U-Boot reads" in done.stdout) is ("boot loader of the image" in done.stdout) is False
+    assert "overlay , whose" not in done.stdout
+    assert "e04171" not in done.stdout  # which is of an overlay that it has not, or of another board
 
 
 def test_the_overlays_own_boot_loader_is_no_remark() -> None:

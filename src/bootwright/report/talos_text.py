@@ -58,7 +58,12 @@ def _screen(
         yield from _remark("may happen", hazard, explain=explain)
     for text in foretold.missing:
         yield "not known without: ", text
-    if foretold.verdict is not Verdict.FAILS:
+    first = next((remark for remark in foretold.remarks if remark.comes_first), None)
+    if first is not None:
+        yield ""
+        then = f"put into the schematic {first.remedy}, and ask again" if first.remedy else ""
+        yield "next: ", then or "give an image that is made for the board: bootwright prepare FILE"
+    elif foretold.verdict is not Verdict.FAILS:
         yield from _next(foretold, address, schematic, width)
 
 

@@ -246,7 +246,7 @@ def _missing(
             if release is not None
             else f"the kernel of Talos {number} (--kernel, or --image with the image itself)"
         )
-    if not stand_in.own_trees:
+    if overlay and not stand_in.own_trees:
         of = f": {trees.text}" if trees is not None else ", whose version is not known here"
         but = f"; {lacks}" if lacks else ""
         missing.append(

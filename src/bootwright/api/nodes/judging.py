@@ -47,7 +47,7 @@ def judged_like(
     from bootwright.predict.by_release.by_version import excluded
     from bootwright.predict.by_release.remark import Remark
     from bootwright.predict.given.gathered import NoDevicetree
-    from bootwright.prepare.factory.foretold import LikeGoal, configured
+    from bootwright.prepare.factory.foretold import LikeGoal, configured, of_boot_loader
 
     if not stand_in.kernel:
         return Like()
@@ -78,6 +78,8 @@ def judged_like(
                 of_the_image = stand_in.own_kernel or not (
                     configured(hazard.name) or (own is not None and excluded(hazard.name, own))
                 )
+                if not schematic.overlay.name and not stand_in.whole and of_boot_loader(hazard.name):
+                    continue
                 if hazard.effect is not Verdict.FAILS and of_the_image:
                     remark = Remark(
                         hazard.effect,

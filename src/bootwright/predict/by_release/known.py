@@ -146,6 +146,8 @@ def _remarks(subject: Subject, version: Version) -> Iterator[Remark]:
 
 def _of_the_table(subject: Subject, release: Release, trees: OverlayTrees | None) -> Iterator[Remark]:
     for known in subject.known.known_of(release, subject.board.id, trees):
+        if known.overlay not in {"", subject.image}:
+            continue
         which = ", ".join(known.steppings)
         if known.steppings and subject.stepping is not None and subject.stepping not in known.steppings:
             continue

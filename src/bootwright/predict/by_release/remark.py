@@ -20,6 +20,8 @@ class Remark:
     """The goals of the board whose failing it explains, `*` for all."""
     steppings: tuple[str, ...] = ()
     """Of these steppings; none for all."""
+    comes_first: bool = False
+    """Before it is mended there is nothing to fetch: the image would not start."""
 
     def is_about(self, goal: str, stepping: str) -> bool:
         """Whether it says why a goal fails on a stepping."""

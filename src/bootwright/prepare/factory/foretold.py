@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from attrs import evolve, frozen
 
 from bootwright.boards.model import Board
+from bootwright.boards.model import board as board_named
 from bootwright.foundation.choices import hint_for
 from bootwright.foundation.verdict import Verdict, worst
 from bootwright.foundation.versions import Version
@@ -110,24 +111,12 @@ def remarks_of(
 ) -> Iterator[Remark]:
     """What follows from schematic, version and board, without a kernel or devicetree."""
     title = preparation.title
-    asked = schematic.overlay
     fitting = [overlay for overlay in overlays_of(preparation, schematic) if overlay.board == board.id]
     others = preparation.images.overlays if preparation.images is not None else ()
     own = [overlay for overlay in others if overlay.board == board.id]
     suited = " or ".join(f"{overlay.name} of {overlay.image}" for overlay in own)
-    if not asked.name:
-        yield Remark(
-            Verdict.UNKNOWN,
-            f"the schematic names no overlay: the image has no firmware files, boot loader or devicetrees "
-            f"for {board.name}",
-            f"overlay: {suited}" if suited else "",
-        )
-    elif not fitting:
-        yield Remark(
-            Verdict.UNKNOWN,
-            f"{asked.name} of {asked.image} is not known as an overlay for {board.name}",
-            f"for it: {suited}" if suited else "",
-        )
+    if not fitting:
+        yield _without_overlay(schematic, board, overlays_of(preparation, schematic), suited)
     for overlay in fitting:
         yield from _options(schematic, overlay, board)
         yield from _boot_loader(schematic.customization.bootloader, overlay)
@@ -139,6 +128,32 @@ def remarks_of(
             f"ask for {like}, the newest near it, or give the image itself with --image",
         )
     yield from _customization(schematic, version)
+
+
+def _without_overlay(schematic: Schematic, board: Board, of_others: Sequence[Overlay], suited: str) -> Remark:
+    """What an image without the board's overlay lacks.
+
+    Where the board's firmware wants files of its own on the medium, that is certain, unless the overlay is of
+    boards with such firmware too; else firmware in the board's flash memory may start it.
+    """
+    asked = schematic.overlay
+    what = "the schematic names no overlay: the image has no firmware files, boot loader or devicetrees"
+    if asked.name:
+        boards = ", ".join(dict.fromkeys(overlay.board for overlay in of_others))
+        theirs = f"is for {boards}, and " if boards else ""
+        what = f"{asked.name} of {asked.image} {theirs}is not known as an overlay"
+    what = f"{what} for {board.name}"
+    add = f"overlay: {suited}" if suited else ""
+    alike = any(board_named(overlay.board).firmware_models for overlay in of_others)
+    known = not asked.name or (bool(of_others) and not alike)
+    if board.firmware_models and known:
+        how = (
+            "what its firmware looks for on the medium is not there (unless UEFI firmware is on another one)"
+        )
+        return Remark(Verdict.FAILS, f"{what}: {how}", add, goals=("*",), comes_first=True)
+    if not board.firmware_models:
+        what += ": it starts only where UEFI or U-Boot in the board's flash memory hands over a devicetree"
+    return Remark(Verdict.UNKNOWN, what, add, comes_first=bool(suited))
 
 
 def _options(schematic: Schematic, overlay: Overlay, board: Board) -> Iterator[Remark]:
@@ -210,4 +225,11 @@ def configured(hazard: str) -> bool:
     return any(
         condition.options or condition.built_in or condition.module or condition.security_module
         for condition in when.parts()
+    )
+
+
+def of_boot_loader(hazard: str) -> bool:
+    """Whether a hazard is of the boot loader that an overlay brings: without one there is none."""
+    return hazard in HAZARDS.names() and any(
+        condition.u_boot_has or condition.u_boot_lacks for condition in HAZARDS.get(hazard).when.parts()
     )
