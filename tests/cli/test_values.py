@@ -191,6 +191,8 @@ def test_the_best_comes_first_and_letter_case_does_not_count() -> None:
     assert near("4k", known) == ("4K",)
     assert near("raspberypi-5", known) == ("raspberrypi-5",)
     assert near("rasp", known) == ("raspberrypi-4", "raspberrypi-5")
+    assert near("rpi_5", known) == ("raspberrypi-5",)
+    assert near("rpi_6", known) == near("nuc", ["nanopi-r6c"]) == ()
     assert near("banana", ("4K", "16K")) == near("", known) == ()
 
 

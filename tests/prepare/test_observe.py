@@ -147,6 +147,25 @@ def test_an_address_means_that_the_network_works_unless_no_kernel_was_found(answ
         assert steps.outcomes.get("ethernet") is not Verdict.WORKS
 
 
+def test_nothing_after_the_boot_loader_is_told_with_watched(tmp_path: Path) -> None:
+    photo = tmp_path / "photo.txt"
+    photo.write_text(
+        "U-Boot 2026.04 (Apr 10 2026 - 12:00:00 +0000)\n\nDRAM:  8 GiB\nRPI 5 Model B (0xe04171)\n"
+        "Out:   serial,vidconsole\nHit any key to stop autoboot:  0\n"
+    )
+    document, status = observe("--board", "raspberrypi-5", "--text", photo)
+    assert (document["verdict"], status) == ("unknown", 3)
+    assert "--watched" in document["next"]
+    document, status = observe("--board", "raspberrypi-5", "--text", photo, "--watched")
+    assert (document["verdict"], status) == ("fails", 1)
+    assert "prepare IMAGE --board raspberrypi-5" in document["next"]
+    photo.write_text(
+        photo.read_text() + "[    0.000000] Linux version 6.12.57 (build@host) (gcc 14) #1 SMP\n"
+    )
+    document, status = observe("--board", "raspberrypi-5", "--text", photo, "--watched")
+    assert "nothing more came after boot-loader" not in str(document)
+
+
 def test_the_log_of_a_pc_is_not_of_the_board(tmp_path: Path) -> None:
     log = tmp_path / "pc.log"
     log.write_text(

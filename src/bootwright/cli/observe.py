@@ -26,6 +26,7 @@ Examples:
   bootwright observe --image pi5.raw --lights off --address none
   bootwright observe --prepared pi5.raw.prepared.json --log console.log
   bootwright observe --image pi5.raw --text photo.txt
+  bootwright observe --image pi5.raw --text photo.txt --watched
   bootwright observe --image pi5.raw --led 0+7
   bootwright observe --image pi5.raw --outcome ethernet=works --address 192.168.1.50
   bootwright observe --board raspberrypi-5 --led 4+3
@@ -60,6 +61,9 @@ CELL is one that `bootwright status` names as waiting for a board: what is told 
     help="Results of probes for a CELL: a console with KTAP, or a report of kcidb.",
 )
 @click.option("--text", "photos", multiple=True, type=click.Path(path_type=Path), help="A photo's text.")
+@click.option(
+    "--watched", is_flag=True, help="Nothing more came than log or photo show, though somebody waited."
+)
 @click.option("--lights", metavar="[on|off]", help="The lights of the Ethernet socket, cable in.")
 @click.option("--address", metavar="ADDRESS|none", help="The board's address in the router's list.")
 @click.option("--led", metavar="[off|steady|activity|LONG+SHORT]", help="The board's status LED.")
@@ -82,6 +86,7 @@ def command(
     logs: tuple[Path, ...],
     results: Path | None,
     photos: tuple[Path, ...],
+    watched: bool,
     lights: str | None,
     address: str | None,
     led: str | None,
@@ -109,6 +114,7 @@ def command(
         question = "The board's address in the router's list (none, if there is none)"
         address = click.prompt(question, value_proc=_address)
     if cell is not None:
+        refuse_given({"watched"}, "is not for a CELL: say --outcome GOAL=fails")
         refuse_given(
             {"image", "prepared", "board", "revision"},
             "is not for a CELL: its campaign says which board it is",
@@ -145,6 +151,7 @@ def command(
         service=service,
         outcomes=verdicts,
         note=note,
+        watched=watched,
         keep=not dry_run,
         progress=Silent() if quiet else Lines(),
     )

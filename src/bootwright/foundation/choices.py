@@ -19,7 +19,7 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
 
     A short name is often part of a longer one (`d` for `d0`, `rpi5` for `rpi5-rev-1.0`), which a ratio does
     not see: where nothing is alike, names that begin with what was given are, or that hold it but for
-    punctuation (`pi 5`, `pi5` for `raspberrypi-5`).
+    punctuation (`pi 5`, `pi5` for `raspberrypi-5`); else those that it shortens (`rpi_5`).
     """
     names = {name.casefold(): name for name in reversed(list(dict.fromkeys(known)))}
     folded = given.strip().casefold()
@@ -46,6 +46,9 @@ def near(given: str, known: Iterable[str], *, most: int = 3, alike: float | None
     if not close:
         plain = _letters(folded)
         close = [name for name in reversed(names) if len(plain) > 2 and plain in _letters(name)]
+        close = close or [
+            name for name in reversed(names) if len(plain) > 2 and _shortens(plain, _letters(name))
+        ]
     return tuple(names[name] for name in close[:most])
 
 
@@ -61,6 +64,13 @@ def _changes(text: str, other: str) -> int:
                 best = min(best, last[place - 2] + 1)
             row.append(best)
     return row[-1]
+
+
+def _shortens(short: str, whole: str) -> bool:
+    """Whether a name is another one with letters left out, but for its ends: `rpi5` of `raspberrypi5`."""
+    left = iter(whole)
+    ends = (short[0], short[-1]) == (whole[:1], whole[-1:])
+    return ends and all(letter in left for letter in short)
 
 
 def _letters(text: str) -> str:

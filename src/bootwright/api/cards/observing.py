@@ -87,6 +87,7 @@ def observe(
     service: str | None = None,
     outcomes: Mapping[str, str] | None = None,
     note: str = "",
+    watched: bool = False,
     system: str | None = None,
     differs: Differs | None = None,
     keep: bool = True,
@@ -99,7 +100,8 @@ def observe(
     was, and nothing is kept. `logs` are consoles or dmesg, `texts_of_photos` what was typed off a screen or
     read by OCR. The answers: `led` is `off`, `steady`, `activity` or a code `LONG+SHORT`, `lights` (of the
     Ethernet socket) `on` or `off`, `address` the address in the router's list or `none`, `service`
-    `answers` or `silent`. `outcomes` maps goals to `works` or `fails`. `system` (`talos`) says what ran,
+    `answers` or `silent`. `outcomes` maps goals to `works` or `fails`. `watched`: somebody waited and
+    nothing more came than the logs show. `system` (`talos`) says what ran,
     where there is no record that does. `differs` tells of a boot in a log why it is not the one that is
     asked about: such a log does not count.
 
@@ -143,8 +145,8 @@ def observe(
             "nothing was told", hint="give --log, --text, --led, --lights, --address, --service or --outcome"
         )
     known_address = (address or "").strip() if answers.get("address") == "given" else ""
-    given = Given(answers, known_address, outcomes_given, revision or "", tuple(contents), note)
-    diagnosis = _diagnosis(contents, place, record, name, progress)
+    given = Given(answers, known_address, outcomes_given, revision or "", tuple(contents), note, watched)
+    diagnosis = _diagnosis(contents, place, record, name, progress, watched=watched)
     ran = record.system if record is not None else system or _system_in(diagnosis) or ANY
     observed = observe_given(
         given, diagnosis, PREPARATIONS.get(ran), chosen, record, differs=differs or (lambda _: ())
@@ -175,6 +177,8 @@ def _diagnosis(
     record: Record | None,
     board: str | None,
     progress: Progress | None,
+    *,
+    watched: bool = False,
 ) -> Diagnosis | None:
     """What the logs say, held against the prepared image where it is here; None where none was given."""
     from bootwright.api.diagnosis import diagnose
@@ -184,7 +188,7 @@ def _diagnosis(
         return None
     image = image_of(place, record) if place is not None and record is not None else None
     artifacts = (image,) if image is not None else ()
-    return diagnose(logs, artifacts=artifacts, board=board, progress=progress).diagnosis
+    return diagnose(logs, artifacts=artifacts, board=board, watched=watched, progress=progress).diagnosis
 
 
 def _system_in(diagnosis: Diagnosis | None) -> str:

@@ -40,6 +40,8 @@ class Given:
     logs: tuple[bytes, ...] = ()
     """Logs as they were given, and text from photos as a log."""
     note: str = ""
+    watched: bool = False
+    """Whether somebody waited and nothing more came than the logs show."""
 
 
 @frozen
@@ -56,6 +58,8 @@ class Observed:
     """Goals that were predicted otherwise, in words."""
     record: Record | None
     """With this observation; None where there was no record."""
+    silent_after: str = ""
+    """The stage before the kernel after which nothing more came; empty where that was not seen."""
 
     @property
     def stopped_by(self) -> str:
@@ -65,6 +69,8 @@ class Observed:
             return blink.means
         if self.cause is not None and self.cause.severity is Severity.FATAL and self.seen.counts:
             return self.cause.title
+        if self.silent_after and self.seen.counts:
+            return f"nothing more came after {self.silent_after}"
         return ""
 
     @property
@@ -120,6 +126,7 @@ def observe(
         next_step = steps.missed.next
     else:
         next_step = ""
+    silent_after = _silent_after(boot, cause, given)
     says += steps.notes
     if boot is not None and cause is None:
         known = boot.stage in RANKS
@@ -138,7 +145,8 @@ def observe(
     elif not next_step:
         next_step = _next(preparation, given, steps, outcomes, boot)
     is_amiss = steps.missed is not None or Verdict.FAILS in outcomes.values()
-    if record is None and board is not None and cause is None and outcomes and is_amiss:
+    amiss = bool(silent_after) or (bool(outcomes) and is_amiss)
+    if record is None and board is not None and cause is None and amiss:
         next_step += f"; or hold the image against the board: {_checking(board, given)}"
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digests = tuple(hashlib.sha256(log).hexdigest() for log in given.logs)
@@ -156,7 +164,13 @@ def observe(
     )
     lines = cause.lines[:_MOST_LINES] if cause is not None else ()
     return Observed(
-        seen, steps, cause, lines, against, record.with_observation(seen) if record is not None else None
+        seen,
+        steps,
+        cause,
+        lines,
+        against,
+        record.with_observation(seen) if record is not None else None,
+        silent_after,
     )
 
 
@@ -268,10 +282,29 @@ def _next(
         return "give a log (--log FILE) or the text of a photo of the screen (--text FILE)"
     if boot.stage == STAGES[-1]:
         return "tell what works and what does not, which the log does not show: --outcome ethernet=works"
+    if not boot.reached("kernel") and boot.stage in RANKS:
+        if given.watched:
+            return (
+                "no kernel was started: write the card again, or try another release's image or boot loader"
+            )
+        return (
+            "wait two minutes: if nothing more comes after this, tell it (the same with --watched); else "
+            "give what comes, as a log or a photo's text"
+        )
     return (
         "capture from power-on until nothing more comes for two minutes, and give that log: what fails, if "
         "anything does, comes after the end of this one"
     )
+
+
+def _silent_after(boot: Boot | None, cause: Finding | None, given: Given) -> str:
+    """The stage before the kernel that a boot stands in, where nothing more came though somebody waited.
+
+    A kernel may be silent by its arguments; that of one that hangs is the diagnosis's to tell.
+    """
+    if boot is None or cause is not None or not given.watched:
+        return ""
+    return boot.stage if boot.stage in RANKS and not boot.reached("kernel") else ""
 
 
 def _checking(board: Board, given: Given) -> str:
