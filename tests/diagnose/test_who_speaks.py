@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bootwright.diagnose.judging.gravity import is_kernels
-from bootwright.diagnose.messages.speaker import shipped
+from bootwright.diagnose.messages.speaker import shipped, speaker
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.text import clean
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
@@ -62,3 +62,21 @@ def test_the_table_is_made_of_different_series() -> None:
     series = [".".join(name.split("-")[1].split(".")[:2]) for name in shipped().kernels]
     assert len(shipped()) > 150_000
     assert len(set(series)) == len(series) == 5
+
+
+def test_a_format_that_begins_with_any_text_names_no_driver_behind_another_ones_name() -> None:
+    """The driver prints its interface's name first; behind a bus and its device they are others' words."""
+    words = b"timed out waiting for the frob"
+    alone = speaker(b"eth0: " + words)
+    assert alone is not None
+    assert speaker(b"i2c i2c-7: " + words) is None
+
+
+@pytest.mark.parametrize("name", [b"vold", b"eth0"])
+def test_who_speaks_with_one_name_is_no_driver_of_hardware(name: bytes) -> None:
+    """Before the name of an interface with a parent its driver and device stand."""
+    words = b": Failed to read the frob"
+    assert speaker(name + words) is None
+    with_parent = speaker(b"sfc_falcon 0000:01:00.0 eth0" + words)
+    assert with_parent is not None
+    assert with_parent.interface == "eth0"

@@ -23,6 +23,7 @@ from bootwright.diagnose.judging.ends.silence import (
     programs_speak,
     starts_alone,
 )
+from bootwright.diagnose.judging.ends.written import is_text
 from bootwright.diagnose.judging.first_program import among_first_units, gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import part_of, weighs
 from bootwright.diagnose.judging.shapes import (
@@ -115,6 +116,8 @@ class Endings:
         ended = [line for line in lines[-_LAST_WORDS:] if self._forms.has("ended", line.text)]
         state.watched |= bool(ended)
         lines = [line for line in lines if line not in ended] or lines
+        if state.rank < 0 and is_text(line.raw for line in lines):
+            return Ending()
         words = max(
             (place for place, line in enumerate(lines) if not self._forms.has("trailer", line.text)),
             default=0,

@@ -13,7 +13,7 @@ from typing import Final
 from attrs import frozen
 
 from bootwright.formats.messages.model import Call, Format, Owner
-from bootwright.formats.messages.printf import holds_text, letters, tells
+from bootwright.formats.messages.printf import Piece, holds_text, letters, pieces, tells
 from bootwright.formats.messages.table import MessageTable
 from bootwright.foundation import places
 from bootwright.foundation.errors import Missing
@@ -26,6 +26,8 @@ _DEVICE: Final = re.compile(
 _INTERFACE: Final = re.compile(rb"(?P<interface>[\w.@-]{1,15})(?: \([\w -]{1,40}\))?: \s*(?=\S)")
 _WORD: Final = re.compile(rb"[A-Z][A-Za-z]+\Z")
 """What an interface is hardly ever called."""
+_OF_HARDWARE: Final = ("drivers/net/ethernet/", "drivers/net/wireless/", "drivers/net/usb/")
+"""Drivers of interfaces with a parent, of which __netdev_printk puts the driver and device first, always."""
 _ADDRESS: Final = re.compile(
     rb"[\w.+-]{1,64} (?:"
     rb"[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"  # PCI: pci_setup_device (drivers/pci/probe.c, Linux 6.12)
@@ -148,7 +150,12 @@ def _shipped_speaker(text: bytes) -> Speaker | None:
 
 def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
     text = text[:_LONGEST].strip()
-    whole = tuple(entry for entry in table.printing(text) if entry.call is Call.PRINTK)
+    device = _DEVICE.match(text)
+    whole = tuple(
+        entry
+        for entry in table.printing(text)
+        if entry.call is Call.PRINTK and (device is None or _may_begin(entry, device["driver"].decode()))
+    )
     for prefix, calls in ((_DEVICE, {Call.DEVICE, Call.NETWORK}), (_INTERFACE, {Call.NETWORK})):
         match = prefix.match(text)
         if match is None:
@@ -156,7 +163,7 @@ def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
         formats = tuple(
             entry
             for entry in table.printing(text[match.end() :])
-            if entry.call in calls and (prefix is _DEVICE or _of_interface(match[1], entry.text.encode()))
+            if entry.call in calls and (prefix is _DEVICE or _of_interface(match[1], entry))
         )
         if formats and _letters(formats) >= _letters(whole):
             groups = {name: value.decode() for name, value in match.groupdict().items() if value}
@@ -164,8 +171,20 @@ def _speaker(text: bytes, table: MessageTable) -> Speaker | None:
     return Speaker(whole) if whole else None
 
 
-def _of_interface(name: bytes, text: bytes) -> bool:
+def _may_begin(entry: Format, driver: str) -> bool:
+    """Whether a line that begins with the names of a driver (or bus) and a device can be a format's.
+
+    One that begins with any text fits behind any names: then the owner's is asked for.
+    """
+    begins_with_any = pieces(entry.text.strip().encode())[:1] == (Piece(b"", None),)
+    return not begins_with_any or Speaker((entry,), driver).names_owner
+
+
+def _of_interface(name: bytes, entry: Format) -> bool:
     """Whether a line can be a format's behind an interface alone, which may be any word: `BTRFS`, `Error`."""
+    if all(owner.file.startswith(_OF_HARDWARE) for owner in entry.owners):
+        return False
+    text = entry.text.encode()
     return tells(text) and (_WORD.match(name) is None or not holds_text(text))
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.judging.boot_needs import names_need
+from bootwright.diagnose.judging.ends.written import COMMAND, QUESTION, is_stamped, is_text
 from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
@@ -86,6 +87,9 @@ class Complaints:
     _before: bytes = b""
     _stamped: int = 0
     """Lines with a time, or a word that they are the kernel's."""
+    _asked: bool = False
+    """Whether a command was typed at a prompt without a name before anything with a time."""
+    _raws: list[bytes] = field(factory=list)
 
     def read(self, number: int, raw: bytes, message: Message, voice: str, *, elision: bool) -> None:
         """Look at a further line, of `voice`; `elision`: it stands for others."""
@@ -97,7 +101,7 @@ class Complaints:
             return
         self._since += 1
         by_clock = message.kernel or message.seconds is not None
-        stamped = by_clock or message.wall is not None
+        stamped = is_stamped(message)
         self._lines += 1
         self._stamped += stamped
         if self._lines > _LONGEST_REPORT:
@@ -106,10 +110,15 @@ class Complaints:
             self._dump_lines.append(Occurrence(number, raw))
         if self._lines > _EXCERPT:
             return
+        self._raws.append(raw)
         shape = shape_of(text)
         by_program = voice == PROGRAM
-        if not stamped and _PERSON.search(text) is not None:
+        if not stamped and (_PERSON.search(text) is not None or QUESTION.match(text) is not None):
             return
+        if COMMAND.match(text) is not None and not (self._stamped or self._asked):
+            # What stands before it was said by who asks, whatever is the matter with the machine.
+            self._asked = True
+            self._errors.clear()
         wrong = looks_wrong(text) or (by_program and _is_permanent(text))
         if wrong or (message.kernel and _is_an_error(raw, text)):
             goes_on = (self._stamped and not stamped) or (not by_clock and _GOES_ON.match(text) is not None)
@@ -139,6 +148,8 @@ class Complaints:
         state.tallies.pop(UNTOLD, None)
         errors = _lasting(self._counted(state), state)
         if not (errors or self._is_report) or _went_on(state, errors):
+            return
+        if state.rank < 0 and not self._stamped and is_text(self._raws):
             return
         grave = [error for error in errors if is_grave(error.place.raw)]
         lasting = [
