@@ -26,7 +26,7 @@ from bootwright.predict.by_release.remark import Remark
 from bootwright.prepare.factory.foretold import overlays_of, remarks_of, version_hazards
 from bootwright.prepare.factory.schematic import read_schematic
 from bootwright.prepare.knowledge import PREPARATIONS
-from bootwright.prepare.published import subject_of
+from bootwright.prepare.published import published, subject_of
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schemas/talos.schema.json").read_text())
 FIVE = "overlay: {name: rpi_5, image: siderolabs/sbc-raspberrypi%s}\ncustomization: {%s}\n"
@@ -175,6 +175,17 @@ def test_one_answer_says_which_release(stepping: str | None) -> None:
     assert not list(hazards_by_versions(four, Version.from_toml("1.12.7")))
 
 
+def test_the_compute_module_has_an_image_of_the_overlay_of_another_board(schematic: Path) -> None:
+    """No circle: `prepare talos` names the image that `talos` speaks of; without a board it is the Pi 5's."""
+    asked = subject_of(TALOS, board("raspberrypi-cm5"), None)
+    assert asked is not None
+    assert advised(asked).words == f"{RANGE}, 1.14.0"
+    image = api.talos(schematic, version="1.14.1", board="raspberrypi-cm5")
+    assert image.address == published(TALOS, board("raspberrypi-cm5"), "1.14.1").address
+    assert not any("not known as an overlay" in remark.text for remark in image.foretold.remarks)
+    assert api.talos(schematic, version="1.14.1").foretold.board.id == "raspberrypi-5"
+
+
 def test_what_was_reported_with_an_overlay_holds_where_its_version_is_not_known() -> None:
     release = KNOWN.of(KNOWN.newest)
     assert release is not None
@@ -191,7 +202,8 @@ def test_versions_without_anything_known_are_silent() -> None:
     assert of_versions("1.11.3", name="raspberrypi-4") == []
     (said,) = of_versions("1.14.0", name="raspberrypi-cm5")
     assert said.text.startswith("ethernet: ")
-    assert "sbc-raspberrypi 0.2.2" in said.remedy
+    assert "sbc-raspberrypi 0.2.2" in said.text
+    assert said.remedy == "ask for 1.14.1 or newer"
 
 
 def test_goals_that_stand_ins_show_to_fail_name_the_release_to_ask_for(schematic: Path) -> None:
@@ -413,8 +425,8 @@ def test_devicetrees_that_stand_in_and_lack_the_boards_say_nothing(
     assert trees is not None
     answer = api.talos(
         schematic, version="1.12.4", board=board_name, kernel=kernel.name if given else None
-    )  # its overlay has the kernel's own
-    assert answer.verdict is Verdict.UNKNOWN
+    )  # its overlay has the kernel's own, and none of them is the Compute Module's: versions say so
+    assert answer.verdict is (Verdict.FAILS if board_name == "raspberrypi-cm5" else Verdict.UNKNOWN)
     assert answer.foretold.goals == ()
     assert not answer.foretold.judged_with
     assert board(board_name).steppings[0].dtb in answer.foretold.missing[-1]

@@ -56,7 +56,9 @@ class Overlay:
     name: str
     source: str
     since: Version | None = None
-    """The first version of the system that has it."""
+    """The first version of the system that has it for the board."""
+    also: bool = False
+    """It is named after another board, which a schematic with it is about where no board is named."""
     options: tuple[str, ...] = ()
     """The options it reads; others are passed over in silence."""
     config_txt: Mapping[str, str] = field(factory=dict)

@@ -198,7 +198,7 @@ def _board_of(schematic: Schematic, preparation: Preparation) -> str:
     from bootwright.foundation.errors import Refused
     from bootwright.prepare.factory.foretold import overlays_of
 
-    boards = [overlay.board for overlay in overlays_of(preparation, schematic)]
+    boards = [overlay.board for overlay in overlays_of(preparation, schematic) if not overlay.also]
     if len(boards) == 1:
         return boards[0]
     name = schematic.overlay.name

@@ -133,7 +133,8 @@ def _remarks(subject: Subject, version: Version) -> Iterator[Remark]:
         if overlay.since is not None and version < overlay.since:
             yield Remark(
                 Verdict.FAILS,
-                f"the factory has the overlay {overlay.name} from {subject.title} {overlay.since} on",
+                f"the factory has the overlay {overlay.name} for {subject.board.name} from {subject.title} "
+                f"{overlay.since} on",
                 source=overlay.source,
             )
     release = subject.known.of(version)
