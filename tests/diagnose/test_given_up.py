@@ -81,3 +81,13 @@ def test_a_part_that_does_not_answer_on_its_bus_is_worth_knowing(place: str) -> 
     assert diagnosis.outcome is Outcome.BOOT_OK
     causes = {finding.severity.value: finding.cause for boot in diagnosis.boots for finding in boot.findings}
     assert "nothing answers at that address" in causes["info"]
+
+
+@pytest.mark.parametrize(("speed", "slower"), [("100Mbps", True), ("1Gbps", False), ("2.5Gbps", False)])
+def test_a_link_that_came_back_slower_is_worth_knowing(speed: str, slower: bool) -> None:
+    link = "[ {}.000000] r8169 0000:09:00.0 eth9: Link is {}\n"
+    lines = link.format(2000, "Down") + link.format(2004, f"Up - {speed}/Full - flow control off")
+    diagnosis = diagnosed(lines)
+    assert diagnosis.outcome is Outcome.BOOT_OK
+    causes = [finding.cause for boot in diagnosis.boots for finding in boot.findings]
+    assert any("1000 Mbit/s" in cause and "100 Mbit/s now" in cause for cause in causes) is slower

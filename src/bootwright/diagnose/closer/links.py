@@ -17,6 +17,10 @@ from bootwright.diagnose.judging.state import BootState, Occurrence
 FLAPPING: Final = "@link/flapping"
 UP: Final = "@link/up"
 """Of several interfaces one has a link at the end."""
+SLOWER: Final = "@link/slower"
+"""A link came back slower than it had been, and stayed so."""
+_SPEED: Final = re.compile(rb"[^\d]{1,12}(?P<number>\d{1,6}(?:\.\d)?) ?(?P<unit>[MG])(?:bps|b/s|bit/s)")
+"""Behind the word that it is up."""
 _CHANGE: Final = re.compile(
     rb"(?P<netdev>(?:eth|en|lan|wan|usb|br|sw|wl)[\w.-]{0,18})(?:: (?:NIC )?| NIC )"
     rb"(?:[Ll]ink (?:is )?(?P<state>[Uu]p|[Dd]own)\b|(?P<lost>Lost carrier|carrier lost)"
@@ -49,6 +53,16 @@ class _Link:
     """In which words, and when, it was last said to be up."""
     losses: list[tuple[float | None, Occurrence]] = field(factory=list)
     flapping: list[Occurrence] = field(factory=list)
+    fastest: tuple[int, Occurrence] | None = None
+    speed: tuple[int, Occurrence] | None = None
+    """Mbit/s, at most in this boot and now, and where it was said."""
+
+    @property
+    def slower(self) -> bool:
+        """Whether it is up with less than it once had."""
+        if not self.up or self.fastest is None or self.speed is None:
+            return False
+        return self.speed[0] < self.fastest[0]
 
 
 @define
@@ -83,19 +97,26 @@ class LinkChanges:
             ]
             if len(recent) >= _LOSSES and not change["netdev"].startswith(_ROAMING):
                 link.flapping = recent
+        speed = _SPEED.match(text, change.end()) if up else None
+        if speed is not None:
+            mbits = int(float(speed["number"]) * (1000 if speed["unit"] == b"G" else 1))
+            link.speed = mbits, Occurrence(number, raw)
+            if link.fastest is None or mbits > link.fastest[0]:
+                link.fastest = link.speed
         if link.up is not up or again:
             link.up, link.since = up, seconds
 
     @property
     def any(self) -> bool:
-        """Whether one is lost again and again, or one of several is up."""
+        """Whether one is lost again and again or got slower, or one of several is up."""
         several = len(self._links) > 1
-        return any(link.flapping or (several and link.up) for link in self._links.values())
+        return any(link.flapping or link.slower or (several and link.up) for link in self._links.values())
 
     def tell(self, state: BootState) -> None:
         """Let the state know."""
         state.tallies.pop(FLAPPING, None)
         state.tallies.pop(UP, None)
+        state.tallies.pop(SLOWER, None)
         up = [link.last for link in self._links.values() if link.up]
         if up and len(self._links) > 1:
             state.count_all(UP, (), up[:1], len(up))
@@ -104,6 +125,10 @@ class LinkChanges:
             if link.flapping and not (link.up and _held(link.since, last)):
                 facts = (("netdev", netdev.decode()),)
                 state.count_all(FLAPPING, facts, link.flapping[-4:], len(link.losses))
+            elif link.slower and link.fastest and link.speed and not netdev.startswith(_ROAMING):
+                (before, first), (now, latest) = link.fastest, link.speed
+                speeds = (("netdev", netdev.decode()), ("before", str(before)), ("now", str(now)))
+                state.count_all(SLOWER, speeds, [first, latest], max(1, len(link.losses)))
 
 
 def _is_apart(before: float | None, now: float | None) -> bool:

@@ -51,6 +51,7 @@ PSEUDO_EVENTS = (
     "@window/stack",
     "@link/flapping",
     "@link/up",
+    "@link/slower",
     "@need/kernel",
     "@need/root",
     "@programs/speak",
