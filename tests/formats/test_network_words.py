@@ -26,7 +26,7 @@ def said(url: str) -> str:
 
 def test_a_name_without_an_address() -> None:
     assert said("http://nosuch.invalid/x") == (
-        "cannot fetch http://nosuch.invalid/x: no address is known for its name"
+        "cannot fetch http://nosuch.invalid/x: no address is known for its name: is there a network?"
     )
 
 

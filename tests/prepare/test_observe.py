@@ -166,6 +166,13 @@ def test_nothing_after_the_boot_loader_is_told_with_watched(tmp_path: Path) -> N
     assert "nothing more came after boot-loader" not in str(document)
 
 
+def test_a_failure_in_a_log_ends_with_a_command(tmp_path: Path) -> None:
+    log = tmp_path / "boot.log"
+    log.write_text(RP1)
+    document, _ = observe("--board", "raspberrypi-5", "--revision", "c04170", "--log", log)
+    assert document["next"].endswith("bootwright prepare IMAGE --board raspberrypi-5 --revision c04170")
+
+
 def test_the_log_of_a_pc_is_not_of_the_board(tmp_path: Path) -> None:
     log = tmp_path / "pc.log"
     log.write_text(

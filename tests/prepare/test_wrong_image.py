@@ -98,6 +98,28 @@ def test_a_card_for_a_raspberry_pi_works_elsewhere_only_on_a_condition(standin: 
 
 
 @pytest.mark.download
+def test_what_holds_for_all_steppings_is_said_once(standin: Path) -> None:
+    done = in_process(
+        "prepare", str(standin), "--board", "raspberrypi-cm5", "--check-only", "--offline", "-q"
+    )
+    said = " ".join(done.stdout.split())
+    assert re.search(r"ethernet (fails|unknown) on all; storage \w+ on all", said), said
+
+
+@pytest.mark.parametrize(("code", "digits"), [("e0417", 5), ("e041711", 7)])
+def test_a_revision_code_with_another_number_of_digits_is_said(code: str, digits: int) -> None:
+    with pytest.raises(Refused, match="is not one of") as caught:
+        board("raspberrypi-5").stepping_of(code)
+    assert f"it has {digits} digits" in caught.value.hint
+
+
+def test_a_large_disk_image_is_no_long_log(tmp_path: Path) -> None:
+    image = make_disk(tmp_path / "disk.raw", [(None, ESP, "EFI", 300)])
+    with pytest.raises(Refused, match="disk image"):
+        api.observe(board="raspberrypi-5", logs=image)
+
+
+@pytest.mark.download
 def test_a_devicetree_is_named_by_a_kernel_that_has_it(standin: Path, tmp_path: Path) -> None:
     own = kernel(OWN)
     words = ["prepare", str(standin), "--board", "rock-5b", "--check-only", "--offline", "-q"]

@@ -271,6 +271,8 @@ class Board:
             others = [other for other in boards() if other.revision is not None and other.id != self.id]
             its = [other.id for other in others if _is_code_of(other, number)]
             hint = f"it is one of {' or '.join(its)}" if its else f"its fields: {fields}"
+            if not its and number >> 16 and (digits := len(f"{number:x}")) != _CODE_DIGITS:
+                hint = f"it has {digits} digits, and such a code has {_CODE_DIGITS}, as e04171"
             raise Refused(f"revision {code} is not one of {self.name}", hint=hint)
         for rule in revision.rules:
             if _fits(values, rule.fields):
@@ -322,6 +324,10 @@ def _is_code_of(board: Board, number: int) -> bool:
     if revision is None or number >> 32:
         return False
     return _fits({field.name: field.of(number) for field in revision.bits}, revision.board)
+
+
+_CODE_DIGITS = 6
+"""Of a new-style revision code, whose flag is bit 23 (Raspberry Pi documentation: revision codes)."""
 
 
 def _fits(values: Mapping[str, int], wanted: Mapping[str, tuple[int, int]]) -> bool:

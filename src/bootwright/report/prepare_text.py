@@ -127,12 +127,21 @@ def _links(judged: Judged) -> list[tuple[str, Link]]:
 
 
 def _goals(judged: Judged) -> str:
-    """`ethernet fails; storage works on c0 and fails on d0`."""
-    by_goal: dict[str, list[str]] = {}
-    several = len(judged.boards) > 1
+    """`ethernet fails on all; storage works on c0 and fails on d0`."""
+    by_goal: dict[str, dict[Verdict, list[str]]] = {}
     for (stepping, name), goal in judged.goals.items():
-        by_goal.setdefault(name, []).append(f"{goal.verdict} on {stepping}" if several else f"{goal.verdict}")
-    return "; ".join(f"{name} {' and '.join(words)}" for name, words in by_goal.items())
+        by_goal.setdefault(name, {}).setdefault(goal.verdict, []).append(stepping)
+    several = len(judged.boards) > 1
+
+    def where(steppings: list[str]) -> str:
+        if not several:
+            return ""
+        return " on all" if len(steppings) == len(judged.boards) else f" on {', '.join(steppings)}"
+
+    return "; ".join(
+        f"{name} " + " and ".join(f"{verdict}{where(steppings)}" for verdict, steppings in verdicts.items())
+        for name, verdicts in by_goal.items()
+    )
 
 
 def _trials(prepared: Prepared, *, explain: bool) -> Iterator[str]:

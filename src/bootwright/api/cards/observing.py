@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 OBSERVE_SCHEMA = "bootwright/observe/1"
 _MOST_LOG = 256 << 20
 """Bytes of a log that is kept beside the image."""
+_HEAD = 1 << 20
+"""Bytes by which a larger file is told from a log."""
 
 
 @frozen
@@ -215,6 +217,9 @@ def _log_of(path: Path) -> bytes:
 
 def _bytes_of(path: Path) -> bytes:
     """A log's bytes; raises `Missing`, and `Malformed` for one that is empty or too large to keep."""
+    import io
+
+    from bootwright.diagnose.incoming import log_text
     from bootwright.foundation.errors import Malformed, Missing
 
     try:
@@ -223,6 +228,7 @@ def _bytes_of(path: Path) -> bytes:
     except OSError as error:
         raise Missing(f"cannot read {path}: {error.strerror}", hint="check the name") from error
     if len(data) > _MOST_LOG:
+        log_text(io.BytesIO(data[:_HEAD]).read, str(path))  # a disk image is no long log
         expected = f"a log of at most {_MOST_LOG >> 20} MiB"
         raise Malformed(str(path), _MOST_LOG, expected, "more", hint="bootwright diagnose takes larger ones")
     if not data.strip(b" \t\r\n\0"):

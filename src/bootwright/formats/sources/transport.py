@@ -222,6 +222,6 @@ def _reason(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):
-            return "no address is known for its name"
+            return "no address is known for its name: is there a network?"
         cause = cause.__cause__ or cause.__context__
     return _PLACES.sub("", str(error)) or type(error).__name__

@@ -21,6 +21,8 @@ from bootwright.prepare.looking import ADDRESS, Came, came
 from bootwright.prepare.seen.record import Record, SeenOutcome, folder_of_logs, read_record, write_record
 
 _MOST_LINES = 4
+_OF_IMAGES = frozenset({"devices", "kernel", "network", "root", "storage", "talos"})
+"""Areas of findings that another kernel, devicetree or argument may mend."""
 Differs = Callable[[Boot], Iterable[str]]
 """What in a boot shows that it is not the one that is asked about, in words."""
 
@@ -146,8 +148,15 @@ def observe(
         next_step = _next(preparation, given, steps, outcomes, boot)
     is_amiss = steps.missed is not None or Verdict.FAILS in outcomes.values()
     amiss = bool(silent_after) or (bool(outcomes) and is_amiss)
-    if record is None and board is not None and cause is None and amiss:
-        next_step += f"; or hold the image against the board: {_checking(board, given)}"
+    if cause is not None:  # what an image, or a change of one, can be to blame for
+        amiss = cause.area in _OF_IMAGES and not refuted
+    if record is None and board is not None and amiss:
+        checking = _checking(board, given)
+        next_step = (
+            f"{next_step.rstrip('.')}; or have a change looked for that mends it: {checking}"
+            if cause is not None
+            else f"{next_step}; or hold the image against the board: {checking} --check-only"
+        )
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     digests = tuple(hashlib.sha256(log).hexdigest() for log in given.logs)
     seen = SeenOutcome(
@@ -310,7 +319,7 @@ def _silent_after(boot: Boot | None, cause: Finding | None, given: Given) -> str
 def _checking(board: Board, given: Given) -> str:
     """The command that says what an image does on this board."""
     revision = f" --revision {given.revision}" if given.revision else ""
-    return f"bootwright prepare IMAGE --board {board.id}{revision} --check-only"
+    return f"bootwright prepare IMAGE --board {board.id}{revision}"
 
 
 def _stepping(board: Board | None, boot: Boot | None, diagnosis: Diagnosis | None, given: Given) -> str:
