@@ -91,3 +91,11 @@ def test_a_link_that_came_back_slower_is_worth_knowing(speed: str, slower: bool)
     assert diagnosis.outcome is Outcome.BOOT_OK
     causes = [finding.cause for boot in diagnosis.boots for finding in boot.findings]
     assert any("1000 Mbit/s" in cause and "100 Mbit/s now" in cause for cause in causes) is slower
+
+
+@pytest.mark.parametrize(
+    ("errno", "expected"),
+    [("-ETIMEDOUT", Outcome.DEGRADED), ("-110", Outcome.DEGRADED), ("-EPROBE_DEFER", Outcome.BOOT_OK)],
+)
+def test_the_chip_of_a_supply_has_to_answer(errno: str, expected: Outcome) -> None:
+    assert diagnosed(f"[   12.0] vdd_frob: failed to get the current voltage: {errno}\n").outcome is expected
