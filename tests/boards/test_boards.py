@@ -149,3 +149,9 @@ def test_the_only_stepping_of_a_board_is_not_named() -> None:
         names = {known.called(stepping.name) for stepping in known.steppings}
         assert len(names) == len(known.steppings)
         assert (names == {known.name}) is (len(known.steppings) == 1)
+
+
+def test_a_board_without_known_codes_names_its_steppings() -> None:
+    with pytest.raises(Refused) as refused:
+        board("raspberrypi-cm5").stepping_of("c04180")
+    assert refused.value.hint == "give --stepping instead: cm5io, cm4io, lite-cm5io, lite-cm4io"

@@ -263,7 +263,9 @@ class Board:
         """
         revision = self.revision
         if revision is None:
-            raise Refused(f"{self.id} has no revision codes", hint="give --stepping instead")
+            names = [stepping.name for stepping in self.steppings]
+            hint = f"give --stepping instead: {', '.join(names)}" if len(names) > 1 else "leave it out"
+            raise Refused(f"{self.id} has no revision codes that are known", hint=hint)
         number = _code(code)
         values = {field.name: field.of(number) for field in revision.bits}
         if number >> 32 or not _fits(values, revision.board):
