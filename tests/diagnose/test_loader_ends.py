@@ -55,6 +55,8 @@ def test_the_last_word_of_a_loader_that_stops_without_another(start: str, end: s
             " 43.04728|  ReasonCode 0x0506 QUUX\n 43.04733|--------------------------\n 43.04734|  host_frob",
         ),
         ("HELLO! BOOT0 is starting!\n", "Loading quux fail(error=4).", "Ent fel."),
+        ("m1n1 v31.4.1\n", "ERROR: No valid payload of quux", "Running proxy..."),
+        ("RouterBOOT booter 31.4\n", "kernel not found", "trying bootp protocol... failed"),
         (SPL, "frob bank 3 of 7 as expected", "### ERROR ### Please RESET the board ###"),
         (SPL, "Quux: this set-up is currently not supported.", "resetting ..."),
     ],
@@ -177,3 +179,14 @@ def test_what_u_boot_was_to_run_and_could_not_is_to_blame(end: str, root: str) -
     diagnosis = diagnosed(start + end)
     assert diagnosis.outcome is Outcome.FAILED
     assert diagnosis.boots[-1].findings[0].signature == root
+
+
+def test_a_loader_that_is_told_what_to_do_from_outside_waits_for_it() -> None:
+    assert diagnosed("m1n1 v31.4.1\nChip-ID: 0x9999\nRunning proxy...\n").outcome is Outcome.UNKNOWN
+
+
+def test_a_processor_that_takes_no_interrupts_goes_no_further() -> None:
+    diagnosis = diagnosed(
+        "i 0900 clear\nHCPGIR450W CP entered; disabled wait PSW 00020001 80000000 00000000 00009999\n"
+    )
+    assert diagnosis.outcome is Outcome.FAILED

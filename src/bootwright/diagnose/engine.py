@@ -123,7 +123,7 @@ class Diagnoser:
         overall = self._overall.copy()
         if not self._boot.empty or not boots:
             self._boot.last_line = self._last_line
-            state = self._boot.settled(self._markers)
+            state = self._settled()
             state.live = live
             state.watched = self._watched and not live
             if self._kernel and state.rank < 0:
@@ -144,6 +144,12 @@ class Diagnoser:
             self._scanned.lines,
             self._ended - len(self._first) - len(self._last),
         )
+
+    def _settled(self) -> BootState:
+        """The last boot, everything counted; a prompt alone is where somebody ran a program."""
+        alone = not (self._ended or self._recognised or self._logged)
+        state = self._boot.without_shell(self._markers) if alone else None
+        return state or self._boot.settled(self._markers)
 
     def _end_log(self, state: BootState, *, live: bool) -> bool:
         """Let the state know how the log ends; whether it is a log of a boot at all."""

@@ -23,6 +23,7 @@ from bootwright.diagnose.judging.ends.silence import (
     programs_speak,
     starts_alone,
 )
+from bootwright.diagnose.judging.ends.unread import is_linux, is_up
 from bootwright.diagnose.judging.ends.written import is_text
 from bootwright.diagnose.judging.first_program import among_first_units, gave_up, said_fatal
 from bootwright.diagnose.judging.gravity import part_of, weighs
@@ -324,6 +325,9 @@ class Endings:
         """Why the log of a kernel or system says too little; empty where it says enough."""
         for name in state.shown:
             component = self._components.get(name)
+            if component is not None and component.unread and not is_linux(state):
+                up = is_up(state, lines)
+                return "" if up else f"the log is of {component.title}, of which only how it ends is read"
             if component is not None and component.unknown_before:
                 wanted = component.unknown_before
                 if state.rank < STAGES.index(wanted):

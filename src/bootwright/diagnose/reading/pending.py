@@ -165,6 +165,21 @@ class Pending:
         state.last_line = self.last_line
         return state
 
+    def without_shell(self, markers: Mapping[str, Marker]) -> BootState | None:
+        """Everything counted but a shell's prompts, where those are all that is seen of a boot; else None.
+
+        In such a text somebody shows what a few programs say.
+        """
+        matched = {pattern.name for record in self._records for pattern, _ in record.matches}
+        passed = matched & markers.keys()
+        if not passed or not self._whole or not all(markers[name].shell for name in passed):
+            return None
+        state = BootState(self.first_line)
+        for line, raw, record in zip(self._lines, self._raws, self._records, strict=True):
+            state.see(line, raw, record, {})
+        state.last_line = self.last_line
+        return state
+
     def _forget(self, markers: Mapping[str, Marker]) -> None:
         """Count the lines, so that they need not be kept."""
         state = self.settled(markers)

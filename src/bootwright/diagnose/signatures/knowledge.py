@@ -76,7 +76,9 @@ def make_knowledge(
                 hint = hint_for(name, stages, kind="components")
                 raise Malformed(where, None, "names of files in `stages/` in `needs`", name, hint=hint)
     components = {
-        file.component: Component(file.component, file.title or file.component, file.unknown_before)
+        file.component: Component(
+            file.component, file.title or file.component, file.unknown_before, file.unread
+        )
         for file in stages.values()
     }
     ends = tuple(

@@ -278,6 +278,8 @@ class Component:
     title: str
     unknown_before: str = ""
     """A log of it that neither failed nor reached this stage is unknown: nothing tells how it went on."""
+    unread: bool = False
+    """Of a system that is not read: unknown unless it came up and tells of no error since."""
 
 
 @frozen(eq=False, slots=False)

@@ -243,6 +243,7 @@ class StagesFile:
     title: str = ""
     source: str = ""
     unknown_before: str = field(default="", metadata=written(str, _stage))
+    unread: bool = False
     ends: tuple[EndTable, ...] = field(default=(), metadata=key("end"))
     markers: tuple[MarkerTable, ...] = field(default=(), metadata=key("marker"))
     facts: tuple[FactTable, ...] = field(default=(), metadata=key("fact"))
