@@ -79,3 +79,16 @@ def test_a_loaders_line_over_which_the_clock_goes_on_is_no_restart() -> None:
 def test_a_machine_that_waits_in_its_loader_is_not_known_to_have_failed() -> None:
     diagnosis = diagnosed(f"{UP}{RESTARTED}systemd-boot 31\nBoot in 3 s.\n")
     assert diagnosis.outcome is Outcome.BOOT_OK
+
+
+def test_a_loader_that_tells_the_command_line_itself_has_the_machine_yet() -> None:
+    text = (
+        "U-Boot 2015.01 (Jan 01 2020 - 00:00:00)\n\nDRAM:  1 GiB\n"
+        "Kernel command line: quux=1 buildvariant=user\n"
+        "   Uncompressing Kernel Image ... OK\n"
+        "   kernel loaded at 0x01080000, end = 0x0290aa00\n"
+        "\nStarting kernel ...\n\n"
+    )
+    diagnosis = diagnosed(text)
+    assert len(diagnosis.boots) == 1
+    assert diagnosis.outcome is Outcome.UNKNOWN

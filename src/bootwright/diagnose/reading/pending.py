@@ -129,8 +129,10 @@ class Pending:
         """Whether `marker` means that this boot has ended; to be asked when caught up."""
         rank = RANKS[marker.stage]
         if not marker.begins:
-            # What firmware or a loader says at any time follows a kernel in another boot only.
-            return self.rank >= _KERNEL
+            # What firmware or a loader says at any time follows a kernel in another boot only; the command
+            # line may be told by a loader that has the machine yet.
+            has_it_yet = bool(self._begun) and not self.handed_over
+            return self.rank > _KERNEL or (self.rank == _KERNEL and not has_it_yet)
         if rank < self.rank:
             # Firmware and loader take turns (SPL, BL31, EDK II); only after they handed over, or when a
             # component prints its banner again, has another boot begun.
