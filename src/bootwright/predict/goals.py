@@ -14,7 +14,7 @@ from bootwright.foundation.verdict import Verdict
 from bootwright.foundation.versions import Version
 from bootwright.predict.arrivals import reaching
 from bootwright.predict.chain import ancestry, chain_of, phy_of
-from bootwright.predict.hazards import hazards_of, strike
+from bootwright.predict.hazards import as_link, hazards_of, strike
 from bootwright.predict.kernel.drivers import KernelFacts
 from bootwright.predict.model import (
     Answer,
@@ -92,30 +92,10 @@ def judge(prediction: Prediction, board: Board, goal: Goal) -> GoalVerdict:
     hazards = hazards_of(prediction, goal, chain)
     # A hazard that certainly strikes is a link like any other, and the first: it stops the whole kernel.
     fatal = tuple(
-        Link(
-            hazard.node or "/",
-            f"hazard {hazard.name}",
-            Answer.NO,
-            Evidence(hazard.where or tree.name, hazard.sources[0]),
-            hazard.reason,
-            remedy=hazard.remedy,
-        )
-        for hazard in hazards
-        if hazard.effect is Verdict.FAILS
+        as_link(hazard, tree.name, Answer.NO) for hazard in hazards if hazard.effect is Verdict.FAILS
     )
     # One that would stop it if its condition held, which is not known, is a doubt.
-    doubts = tuple(
-        Link(
-            hazard.node or "/",
-            f"hazard {hazard.name}",
-            Answer.UNKNOWN,
-            Evidence(hazard.where or tree.name, hazard.sources[0]),
-            hazard.reason,
-            remedy=hazard.remedy,
-        )
-        for hazard in hazards
-        if hazard.decides
-    )
+    doubts = tuple(as_link(hazard, tree.name, Answer.UNKNOWN) for hazard in hazards if hazard.decides)
     chain = (*chain, *doubts)
     chain, broken = reaching(
         (*fatal, *chain), first_broken((*fatal, *chain)), node.compatible, kernel.version, prediction.known

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from bootwright.boards.model import Goal
 from bootwright.foundation.verdict import Verdict
-from bootwright.predict.model import Answer, Hazard, Link
+from bootwright.predict.model import Answer, Evidence, Hazard, Link
 from bootwright.predict.rules.knowledge import HazardRule
 from bootwright.predict.rules.predicates import find, holds, offending, undecided_driver, unsaid, what_holds
 from bootwright.predict.solving.prediction import Prediction
@@ -22,6 +22,18 @@ _GIVE_UP = frozenset({"pinctrl", "power-domains", "msi-parent"})
 regulator or a GPIO is waited for as long as it takes."""
 _COMPRESSED = ("", ".xz", ".zst")
 """drivers/base/firmware_loader/main.c, Linux 6.12: a file may be there compressed."""
+
+
+def as_link(hazard: Hazard, file: str, answer: Answer) -> Link:
+    """A hazard as a link of a chain; `file` is where it is seen if it does not say so itself."""
+    return Link(
+        hazard.node or "/",
+        f"hazard {hazard.name}",
+        answer,
+        Evidence(hazard.where or file, hazard.sources[0]),
+        hazard.reason,
+        remedy=hazard.remedy,
+    )
 
 
 def hazards_of(prediction: Prediction, goal: Goal, chain: tuple[Link, ...]) -> tuple[Hazard, ...]:
