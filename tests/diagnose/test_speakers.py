@@ -187,6 +187,8 @@ def test_no_signature_takes_the_words_of_u_boot_for_its_own() -> None:
 def test_a_word_before_a_message_is_no_interface() -> None:
     """A format of few words and any text behind an interface fits what others say behind a word."""
     assert speaker(b"BTRFS: Failed to read block groups: -5") is None
-    said = speaker(b"eth0: Failed to read block groups: -5")
+    # Whoever drives hardware says its name and the device's first.
+    assert speaker(b"eth0: Failed to read block groups: -5") is None
+    said = speaker(b"bond0: now running without any active interface!")
     assert said is not None
-    assert said.interface == "eth0"
+    assert said.interface == "bond0"

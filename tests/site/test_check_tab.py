@@ -330,7 +330,7 @@ def ask_about(browser: Any, **fields: str) -> str:  # noqa: ANN401
 @NEEDS_A_BROWSER
 def test_the_ask_tab_says_why_and_gives_no_address_of_what_fails(browser: Any) -> None:  # noqa: ANN401
     shown = ask_about(browser, board="raspberrypi-5", revision="e04171", system="talos", version="1.9.0")
-    assert "the factory has the overlay rpi_5 from Talos Linux 1.12.3 on" in shown
+    assert "the factory has the overlay rpi_5 for Raspberry Pi 5 from Talos Linux 1.12.3 on" in shown
     assert "metal-arm64" not in shown
     shown = ask_about(browser, revision="e04171", system="talos", version="1.12.6")
     assert shown.startswith("Raspberry Pi 5, stepping d0")

@@ -83,6 +83,8 @@ def _before_services(state: BootState, lines: Sequence[LastLine]) -> bool:
     links = (tally.last for tally in state.tallies.get("link/up", {}).values())
     if any(link.line > started and _RENAMED not in link.raw for link in links):
         return False  # who brings a network card up is a program of the system
+    if any(tally.last.line > started for tally in state.tallies.get("dhcp/ok", {}).values()):
+        return False  # so is who asks for an address
     others = any(_is_others(line) for line in lines if line.number > started)
     return not others and _last_seconds(lines) < STARTED
 
