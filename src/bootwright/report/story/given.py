@@ -279,8 +279,8 @@ def _brings(answer: Answer, way: Way, names: Names) -> str:
     has = f"{clean(way.release, 120)}: {listed(levels)}"
     if way.source == "history":
         return f"{has}, else as below. By the public history it has the mend; no run here shows it.{hours}"
-    known = f"Known of it: {clean('; '.join(way.known), 600)}" if way.known else "Nothing speaks against it"
-    return f"{has}, unknown until this reads its files. {known}."
+    known = f"Known of it: {clean('; '.join(way.known), 600)}" if way.known else "Nothing known is against it"
+    return f"{has}; its files were not read. {known}."
 
 
 def _working(investigation: Investigation, made: Configuration, names: Names) -> Working:
