@@ -85,10 +85,11 @@ class Judge:
         signature_findings: list[tuple[Signature, Finding]] = []
         for name in sorted(signatures, key=lambda name: (bool(signatures[name].unless_told_by), name)):
             signature = signatures[name]
+            better = signature.unless_told_by
             known = {
                 line.number
-                for other, finding in signature_findings
-                if other.name in signature.unless_told_by
+                for other, finding in (signature_findings if better else ())
+                if other.name in better
                 for line in finding.lines
             }
             signature_findings.extend(
