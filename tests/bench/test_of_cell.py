@@ -11,7 +11,7 @@ import board_kit
 import pytest
 import yaml
 from command_kit import in_process
-from status_kit import status_of
+from status_kit import run_folder, status_of
 
 from bootwright.api.bench.of_cell import Said, differences, is_of_release
 from bootwright.api.bench.running import tell_untold
@@ -33,10 +33,7 @@ MODEL = "Raspberry Pi 5 Model B Rev 1.0"
 
 @pytest.fixture
 def campaign(tmp_path: Path) -> Path:
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "status.json").write_text(json.dumps(STATUS))
-    return folder
+    return run_folder(tmp_path, STATUS)
 
 
 def console(release: str = "6.18.15-talos", model: str = MODEL, order: int = 11, talos: str = "") -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -19,3 +21,11 @@ def status_of(cells: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         "schema": "bootwright/status/1",
         "names": cells,
     }
+
+
+def run_folder(parent: Path, status: Mapping[str, Any]) -> Path:
+    """A new folder `run` in `parent` that holds this `status.json`."""
+    folder = parent / "run"
+    folder.mkdir()
+    (folder / "status.json").write_text(json.dumps(status))
+    return folder

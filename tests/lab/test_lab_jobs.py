@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from image_kit import kernel_image
 from isolate_kit import make_image
-from status_kit import status_of
+from status_kit import run_folder, status_of
 
 from bootwright import api
 from bootwright.foundation.errors import BootwrightError, Malformed, Refused
@@ -62,10 +62,7 @@ STATUS = status_of({BOARD_CELL: {**FACTORS, "board": "rpi5-rev-1.1"}})
 @pytest.fixture
 def campaign(tmp_path: Path) -> Path:
     """The folder of a run of talos-rpi5 in which a cell of a board waits."""
-    folder = tmp_path / "run"
-    folder.mkdir()
-    (folder / "status.json").write_text(json.dumps(STATUS))
-    return folder
+    return run_folder(tmp_path, STATUS)
 
 
 def bootwright(*words: object) -> subprocess.CompletedProcess[str]:
