@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Final
 
 from bootwright.diagnose.reading import prefix
-from bootwright.diagnose.reading.patterns import holds
 
 _MOST_REASONS: Final = 16
 """Lines that one error goes on in at most."""
-_OCCURRED: Final = holds(rb"occurred:")
-_HEAD: Final = re.compile(rb"\berrors?(?:\(s\))? occurred:[ \t\r]*$", re.MULTILINE)
+_OCCURRED: Final = b"occurred:"
+_HEAD: Final = re.compile(rb"\berrors?(?:\(s\))? occurred:[ \t\r]*$")
 _REASON: Final = re.compile(
     rb"""(?:\s*(?:\[talos\]|[\w@./-]{1,64}\[\d{1,10}\]:)|\s?[\w@./-]{1,64}:(?=\t|\s\s|\#011))?
     (?P<gap>(?:\s|\#011|\\x09)*)(?P<reason>(?:\*\ )?\S.*)""",
@@ -29,7 +29,7 @@ _WIDE: Final = 3
 
 def is_head(line: bytes) -> bool:
     """Whether the reason of the error in that clean line stands in the next one."""
-    return _OCCURRED(line) and _HEAD.search(line) is not None
+    return _OCCURRED in line and _HEAD.search(line) is not None
 
 
 def reason_in(line: bytes) -> bytes | None:
@@ -53,14 +53,11 @@ def with_reasons(text: bytes, joins: tuple[int, ...]) -> tuple[bytes, tuple[int,
 
     `joins` are the offsets where lines of the text were joined before.
     """
-    if not _OCCURRED(text):
-        return text, joins
     out: list[bytes] = []
     moved: list[int] = []
     size = place = known = 0  # bytes written, bytes read, joins of before that were taken over
-    for head in _HEAD.finditer(text):
-        end = text.find(b"\n", head.start())
-        if end < place or end < 0:
+    for end in _ends_of_heads(text):
+        if end < place:
             continue
         reasons = _reasons_after(text, end)
         if not reasons:
@@ -81,6 +78,19 @@ def with_reasons(text: bytes, joins: tuple[int, ...]) -> tuple[bytes, tuple[int,
         return text, joins
     moved += [join - place + size for join in joins[known:]]
     return b"".join((*out, text[place:])), tuple(moved)
+
+
+def _ends_of_heads(text: bytes) -> Iterator[int]:
+    """Where the lines end that are heads and that another line follows, in order."""
+    # Few lines hold the word: `re` would look at each byte, which takes as long as all else in a flood.
+    place = text.find(_OCCURRED)
+    while place >= 0:
+        end = text.find(b"\n", place)
+        if end < 0:
+            return
+        if _HEAD.search(text[text.rfind(b"\n", 0, place) + 1 : end]) is not None:
+            yield end
+        place = text.find(_OCCURRED, end)
 
 
 def _reasons_after(text: bytes, end: int) -> list[tuple[bytes, int]]:
