@@ -169,7 +169,7 @@ Call trace:
  acme_stop+0x40/0x90 [acme]
 ---[ end trace 0000000000000000 ]---""".split(b"\n")
     )
-    assert (around.where, around.caller) == ("rb_erase", "acme_stop")
+    assert (around.where, around.way) == ("rb_erase", "acme_stop [acme]")
 
 
 def test_a_finding_has_them_as_facts() -> None:

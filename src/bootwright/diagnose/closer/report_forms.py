@@ -20,11 +20,13 @@ class ReportForms:
     source: str
     begins: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     ends: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    parts: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     task: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     place: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     frames: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     passed_by: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
     helpers: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
+    roots: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
     sessions: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)
 
 

@@ -13,6 +13,8 @@ from bootwright.diagnose.closer.report_forms import ReportForms, is_of_session, 
 
 MOST_LINES = 120
 """Lines behind the head that are looked at; the longest reports (lockdep) have some hundred."""
+_MOST_CALLERS = 3
+"""Functions that are named of a stack: enough to tell whose work it was."""
 
 
 @frozen
@@ -22,8 +24,9 @@ class Surroundings:
     where: str = ""
     """The function, without its offset: of the instruction pointer, or the first of the stack that is none of
     the reporting functions."""
-    caller: str = ""
-    """The function on whose behalf it acted, where it is a helper that others call (`rb_erase`, `memset`)."""
+    way: str = ""
+    """Whose work it was: the functions that called it, the nearest first, `A ← B ← C`; without helpers that
+    any code calls (`rb_erase`, `memset`) and without what every stack begins with (system calls, threads)."""
     module: str = ""
     """The module that holds it; empty also for built-in code."""
     file: str = ""
@@ -55,6 +58,8 @@ class _Parsed(NamedTuple):
 
     form: ReportForms
     ends: bool
+    parts: bool
+    """Another stack follows: of another task, or of another moment."""
     task: re.Match[bytes] | None
     place: re.Match[bytes] | None
     frame: re.Match[bytes] | None
@@ -74,8 +79,8 @@ def _parsed_by(form: ReportForms, text: bytes) -> _Parsed:
     frame = _first(form.frames, text) if place is None else None
     if frame is not None and _is(frame, form.passed_by):
         frame = None
-    ends = any(pattern.search(text) is not None for pattern in form.ends)
-    return _Parsed(form, ends, _first(form.task, text), place, frame)
+    ends, parts = _first(form.ends, text) is not None, _first(form.parts, text) is not None
+    return _Parsed(form, ends, parts, _first(form.task, text), place, frame)
 
 
 @define
@@ -83,7 +88,9 @@ class _Reading:
     _values: dict[str, str] = field(factory=dict)
     _frame: dict[str, str] = field(factory=dict)
     _doubtful: dict[str, str] = field(factory=dict)
-    _caller: str = ""
+    _way: dict[str, str] = field(factory=dict)
+    """Function → how it is shown."""
+    _stack_ended: bool = False
 
     def ended(self, lines: Iterable[_Parsed]) -> bool:
         # A report in a frame of `=====` has lines like it between its parts.
@@ -92,11 +99,12 @@ class _Reading:
         return any(line.ends for line in lines)
 
     def read(self, lines: Iterable[_Parsed]) -> None:
-        for form, _, task, place, frame in lines:
+        for form, _, parts, task, place, frame in lines:
             _note(task, self._values)
+            self._stack_ended |= parts and bool(self._frame)
             if place is not None:
                 _note(place, self._values)
-                self._behalf(place, form)
+                self._came_by(place, form)
             if frame is None:
                 continue
             if frame.groupdict().get("doubtful") is not None:
@@ -104,12 +112,15 @@ class _Reading:
                 continue
             if not self._frame:
                 _note(frame, self._frame)
-            self._behalf(frame, form)
+            self._came_by(frame, form)
 
-    def _behalf(self, match: re.Match[bytes], form: ReportForms) -> None:
+    def _came_by(self, match: re.Match[bytes], form: ReportForms) -> None:
         where = match.groupdict().get("where")
-        if not self._caller and where is not None and not _is(match, form.helpers):
-            self._caller = where.decode("utf-8", "replace")
+        if where is None or self._stack_ended or _is(match, form.helpers) or _is(match, form.roots):
+            return
+        name = where.decode("utf-8", "replace")
+        module = match.groupdict().get("module")
+        self._way.setdefault(name, f"{name} [{module.decode()}]" if module else name)
 
     def result(self) -> Surroundings:
         values = dict(self._values)
@@ -117,9 +128,10 @@ class _Reading:
             for key, value in (self._frame or self._doubtful).items():
                 if key != "file":
                     values.setdefault(key, value)
-        caller = self._caller if self._caller != values.get("where") else ""
+        callers = [text for name, text in self._way.items() if name != values.get("where")]
+        way = " ← ".join(callers[:_MOST_CALLERS])
         session = "yes" if is_of_session(values.get("task", "")) else ""
-        return Surroundings(**values, caller=caller, session=session)
+        return Surroundings(**values, way=way, session=session)
 
 
 def _note(match: re.Match[bytes] | None, values: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from math import inf
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.causes import ordered
+from bootwright.diagnose.judging.details import shown, way_of, with_complaints
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
@@ -19,18 +20,13 @@ from bootwright.diagnose.judging.rules import Held, facts_match, hold
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import kernel_modules
 from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Severity
-from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.capture.reasons import in_one_sentence
-from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import BESIDE, Case, Knowledge, Signature
 from bootwright.diagnose.signatures.sentences import filled, sentence
 
 _KERNEL = STAGES.index("kernel")
 _INIT = STAGES.index("init")
-_LONGEST_LINE = 400
-_OF_LOADERS = frozenset({"boot-loader", "firmware"})
-_LONGEST_COMPLAINT = 160
 _MOST_SHAPES = 2000
 _ROOT_USER = "0"
 _LOADS_DRIVERS = frozenset({"systemd-udevd", "(udev-worker)", "udevd", "mdev", "modprobe", "insmod", "kmod"})
@@ -101,7 +97,7 @@ class Judge:
         }
         units = {signature.name: signature.unit_in for signature, _ in signature_findings}
         return tuple(
-            _with_complaints(finding, boot)
+            with_complaints(finding, boot)
             if finding.signature in crashes
             else with_own_words(finding, units[finding.signature], boot.own_words)
             for finding in ordered(signature_findings, disks=disk_lines(boot))
@@ -307,10 +303,11 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
 def _finding(
     signature: Signature, group: _Group, around: Callable[[int], Mapping[str, str]] | None
 ) -> Finding:
-    facts = _merged(group.held)
+    facts, way = _merged(group.held), ""
     if around is not None:
         # The first report counts: later ones may be its consequences.
-        facts = {**around(min(held.first_line for held in group.held)), **facts}
+        report = around(min(held.first_line for held in group.held))
+        facts, way = {**report, **facts}, way_of(report)
     case = group.case
     occurrences = {place.line: place for held in group.held for place in held.proof}
     numbers = sorted(occurrences)
@@ -321,7 +318,7 @@ def _finding(
         title=filled(signature.title, facts),
         severity=group.severity,
         area=signature.area,
-        cause=sentence((case.cause if case else "") or signature.cause, facts),
+        cause=sentence((case.cause if case else "") or signature.cause, facts) + way,
         lines=tuple(Line(number, shown(occurrences[number].raw)) for number in numbers),
         count=sum(held.count for held in group.held),
         facts=tuple(sorted(facts.items())),
@@ -334,32 +331,6 @@ def _finding(
         limits=signature.limits,
         says_why=not signature.says_no_why,
     )
-
-
-def _with_complaints(report: Finding, boot: BootState) -> Finding:
-    """A serious crash with what the driver, or the loader, that it happened in complained of before."""
-    of_loader = report.area in _OF_LOADERS
-    driver = None if of_loader else dict(report.facts).get("module", "")
-    if boot.before is None or not report.lines or report.severity.rank > Severity.DEGRADING.rank:
-        return report
-    complaints = boot.before(report.lines[0].number, driver)
-    if not complaints:
-        return report
-    lines = tuple(Line(place.line, shown(place.raw)) for place in complaints)
-    speaker = _complaining(report, driver)
-    first = shown(prefix.split(complaints[0].raw).text)[:_LONGEST_COMPLAINT]
-    return evolve(
-        report,
-        cause=f"{report.cause} Before that, {speaker} complained: `{first}`.",
-        lines=(*lines, *(line for line in report.lines if line not in lines))[:MOST_LINES],
-        facts=tuple(sorted((*report.facts, ("complaint", first)))),
-    )
-
-
-def _complaining(report: Finding, driver: str | None) -> str:
-    if driver is None:
-        return "the firmware" if report.area == "firmware" else "the loader"
-    return "the driver" if driver else "the same code"
 
 
 def _merged(held: tuple[Held, ...]) -> dict[str, str]:
@@ -378,9 +349,3 @@ def _merged(held: tuple[Held, ...]) -> dict[str, str]:
         more = f" and {len(several) - _NAMED} more" if len(several) > _NAMED else ""
         facts[name] = ", ".join(several[:_NAMED]) + more
     return facts
-
-
-def shown(raw: bytes) -> str:
-    """A line as text that can be printed: no control characters, at most 400 characters."""
-    text = printable(raw.rstrip())
-    return text if len(text) <= _LONGEST_LINE else text[: _LONGEST_LINE - 1] + "…"
