@@ -172,6 +172,30 @@ Call trace:
     assert (around.where, around.way) == ("rb_erase", "acme_stop [acme]")
 
 
+def test_whose_work_it_was_is_told_by_the_first_stack_alone() -> None:
+    around = surroundings(
+        b"""\
+INFO: task acmed:411 blocked for more than 120 seconds.
+      Not tainted 6.12.94 #1
+task:acmed           state:D stack:0     pid:411   ppid:1      flags:0x00000000
+Call Trace:
+ <TASK>
+ __schedule+0x3d1/0x1590
+ schedule+0x5c/0x90
+ rtnl_lock+0x10/0x20
+ acme_notify+0x40/0x90 [acme]
+ raw_notifier_call_chain+0x44/0x60
+ acme_core_change+0x40/0x90 [acme_core]
+ do_syscall_64+0x5c/0x90
+ entry_SYSCALL_64_after_hwframe+0x72/0xdc
+INFO: task otherd:412 blocked for more than 120 seconds.
+Call Trace:
+ other_wait+0x40/0x90 [other]""".split(b"\n")
+    )
+    assert around.where == "rtnl_lock"
+    assert around.way == "acme_notify [acme] ← acme_core_change [acme_core]"
+
+
 def test_a_finding_has_them_as_facts() -> None:
     report = "\n".join(f"[    2.1] {line}" for line in REPORT.decode().splitlines())
     (finding,) = [

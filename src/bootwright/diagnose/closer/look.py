@@ -12,6 +12,7 @@ from bootwright.diagnose.closer.devices import DeviceErrors
 from bootwright.diagnose.closer.excerpts.complaints import Complaints
 from bootwright.diagnose.closer.excerpts.elisions import Elisions
 from bootwright.diagnose.closer.excerpts.window import KernelWindow
+from bootwright.diagnose.closer.identities import words_for
 from bootwright.diagnose.closer.kept import KeptText
 from bootwright.diagnose.closer.links import LinkChanges
 from bootwright.diagnose.closer.needs import FailedAttempts
@@ -74,6 +75,8 @@ class CloserLook:
     """The last line of the kernel's."""
     _around: dict[int, tuple[int, dict[str, str]]] = field(factory=dict)
     """Line → how long the text was, and what `around` said: it is asked for the outcome and for the words."""
+    _named: dict[str, tuple[int, tuple[str, ...]]] = field(factory=dict)
+    """Device → the same of `words_for`."""
 
     def extend(self, block: Block) -> None:
         """More was read."""
@@ -106,6 +109,7 @@ class CloserLook:
             self._troubles, self._elisions, self._window = DeviceTroubles(), Elisions(), KernelWindow()
             self._boot, self._read = first_line, first_line - 1
             self._around.clear()
+            self._named.clear()
             self._last_words = None
         for number, raw in self._text.lines(self._read + 1, last_line):
             self._line(number, raw)
@@ -139,8 +143,7 @@ class CloserLook:
 
     def lend(self, state: BootState) -> None:
         """Let the state of a boot ask for what only the text tells."""
-        state.around, state.before = self.around, self.before
-        state.longest_pause, state.own_words = self.longest_pause, self.own_words
+        state.kept = self
 
     def _line(self, number: int, raw: bytes) -> None:
         message = prefix.split(raw)
@@ -205,6 +208,14 @@ class CloserLook:
         first = max(line - LOOKED_AT, self._boot)
         functions = functions_of(raw for _, raw in self._text.lines(line, line + MOST_LINES))
         return complaints_before(self._text.lines(first, line), module, functions)
+
+    def words_for(self, device: str) -> Sequence[str]:
+        """What the lines tell of a device: its driver, what that is for, its name; empty where nothing."""
+        size, words = self._named.get(device, (-1, ()))
+        if size != self._text.size:
+            words = words_for(device, (raw for _, raw in self._text.lines(self._boot, self._read)))
+            self._named[device] = self._text.size, words
+        return words
 
     def own_words(self, line: int, unit: str) -> Sequence[Occurrence]:
         """What the program of a unit that failed in `line` said of why before; of a mount the file system."""

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Set
 from functools import lru_cache
 from math import inf
 
 from attrs import evolve, frozen
 
 from bootwright.diagnose.judging.causes import ordered
-from bootwright.diagnose.judging.details import shown, way_of, with_complaints
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
+from bootwright.diagnose.judging.kept_lines import KeptLines
+from bootwright.diagnose.judging.order.details import sentence_of, shown, way_of, with_complaints
 from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.order.own_words import with_own_words
 from bootwright.diagnose.judging.order.roots import disk_lines, disk_names
@@ -23,7 +24,7 @@ from bootwright.diagnose.model import STAGES, Boot, Finding, Line, Outcome, Seve
 from bootwright.diagnose.reading.capture.reasons import in_one_sentence
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM
 from bootwright.diagnose.signatures.model import BESIDE, Case, Knowledge, Signature
-from bootwright.diagnose.signatures.sentences import filled, sentence
+from bootwright.diagnose.signatures.sentences import filled
 
 _KERNEL = STAGES.index("kernel")
 _INIT = STAGES.index("init")
@@ -99,13 +100,13 @@ class Judge:
         return tuple(
             with_complaints(finding, boot)
             if finding.signature in crashes
-            else with_own_words(finding, units[finding.signature], boot.own_words)
+            else with_own_words(finding, units[finding.signature], boot.kept)
             for finding in ordered(signature_findings, disks=disk_lines(boot))
         )
 
     def outcome(self, state: BootState) -> Outcome:
         """The outcome alone, remembered for boots of the same shape unless their text tells more."""
-        if state.around is not None:
+        if state.kept is not None:
             return self._outcome(state)
         shape = state.shape()
         remembered = self._outcomes.get(shape)
@@ -243,9 +244,9 @@ def _findings_of(signature: Signature, boot: BootState, known: Set[int]) -> list
             of_device = str(place) if place < _MOST_APART else held.facts.get("driver", "")
         groups.setdefault((severity, number, of_device), []).append(held)
         cases[severity, number, of_device] = case
-    around = boot.around if signature.report else None
     return [
-        _finding(signature, _Group(key[0], cases[key], tuple(group)), around) for key, group in groups.items()
+        _finding(signature, _Group(key[0], cases[key], tuple(group)), boot.kept)
+        for key, group in groups.items()
     ]
 
 
@@ -265,9 +266,9 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
     It was up where the task is of a session or of another user than root, or after the boot; a part is a
     driver of what no disk and no root depends on, in a task that is not the first process.
     """
-    if not signature.report or boot.around is None:
+    if not signature.report or boot.kept is None:
         return False
-    facts = boot.around(held.first_line)
+    facts = boot.kept.around(held.first_line)
     if facts.get("uid", _ROOT_USER) != _ROOT_USER or "session" in facts:
         return True
     if boot.had_settled(held.first_line):
@@ -300,13 +301,11 @@ def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | Non
     return None, -1, None
 
 
-def _finding(
-    signature: Signature, group: _Group, around: Callable[[int], Mapping[str, str]] | None
-) -> Finding:
+def _finding(signature: Signature, group: _Group, kept: KeptLines | None) -> Finding:
     facts, way = _merged(group.held), ""
-    if around is not None:
+    if kept is not None and signature.report:
         # The first report counts: later ones may be its consequences.
-        report = around(min(held.first_line for held in group.held))
+        report = kept.around(min(held.first_line for held in group.held))
         facts, way = {**report, **facts}, way_of(report)
     case = group.case
     occurrences = {place.line: place for held in group.held for place in held.proof}
@@ -318,7 +317,7 @@ def _finding(
         title=filled(signature.title, facts),
         severity=group.severity,
         area=signature.area,
-        cause=sentence((case.cause if case else "") or signature.cause, facts) + way,
+        cause=sentence_of((case.cause if case else "") or signature.cause, facts, kept) + way,
         lines=tuple(Line(number, shown(occurrences[number].raw)) for number in numbers),
         count=sum(held.count for held in group.held),
         facts=tuple(sorted(facts.items())),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from attrs import define, field
 
+from bootwright.diagnose.judging.kept_lines import KeptLines
 from bootwright.diagnose.model import RANKS, STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
@@ -107,14 +108,8 @@ class BootState:
     """Of the last lines of the log those that the kernel says; known when it has ended."""
     stray_lines: tuple[int, ...] = ()
     """Of the last lines those of another console, after the start of the first program; known likewise."""
-    around: Callable[[int], Mapping[str, str]] | None = None
-    """What the lines around one tell of a kernel's report; None where the text was not kept."""
-    longest_pause: Callable[[int, int], float] | None = None
-    """How long the kernel was silent at most within some lines; None likewise."""
-    before: Callable[[int, str | None], Sequence[Occurrence]] | None = None
-    """What the driver of a report (its module, or ""), or a loader (None), complained of before a line."""
-    own_words: Callable[[int, str], Sequence[Occurrence]] | None = None
-    """What the program of a unit, which failed in a line, complained of before it."""
+    kept: KeptLines | None = None
+    """Its lines; None where they were not kept, or nobody has looked at them."""
     cut: str = ""
     """Why the log does not say how the boot went on; empty where it does."""
     _stamped_from_outside: bool = False
@@ -332,9 +327,9 @@ class BootState:
         Where only the kernel speaks (dmesg) this tells the end of a boot.
         """
         programs = [first for stage, (first, _) in self.stage_lines.items() if RANKS[stage] >= RANKS["init"]]
-        if not programs or min(programs) >= line or self.longest_pause is None:
+        if not programs or min(programs) >= line or self.kept is None:
             return False
-        return self.longest_pause(min(programs), line) >= _SETTLED
+        return self.kept.longest_pause(min(programs), line) >= _SETTLED
 
     @property
     def ran_before(self) -> bool:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import evolve
 
+from bootwright.diagnose.judging.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.joining import MOST_LINES
-from bootwright.diagnose.judging.state import Occurrence
 from bootwright.diagnose.model import SERIOUS, Finding, Line
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
@@ -21,18 +20,16 @@ _LONGEST_LINE: Final = 400
 """Characters of what one program said that are told, and of its line that are shown."""
 
 
-def with_own_words(
-    finding: Finding, fact: str, own_words: Callable[[int, str], Sequence[Occurrence]] | None
-) -> Finding:
-    """The finding with what the units that its `fact` names said, by `own_words`; as it is without."""
+def with_own_words(finding: Finding, fact: str, kept: KeptLines | None) -> Finding:
+    """The finding with what the units that its `fact` names said, if it was kept; as it is without."""
     facts = dict(finding.facts)
-    if not fact or own_words is None or finding.severity not in SERIOUS or facts.get("why"):
+    if not fact or kept is None or finding.severity not in SERIOUS or facts.get("why"):
         return finding
     said: dict[str, None] = {}
     lines: list[Line] = []
     for unit in facts.get(fact, "").split(", ")[:_MOST_UNITS]:
         failed = next((line for line in finding.lines if unit and unit in line.text), None)
-        places = own_words(failed.number, unit) if failed is not None else ()
+        places = kept.own_words(failed.number, unit) if failed is not None else ()
         lines += [Line(place.line, printable(place.raw.rstrip())[:_LONGEST_LINE]) for place in places]
         if places:
             said[_words(places[0].raw)] = None

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
+from bootwright.diagnose.judging.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import Finding, Line, Severity
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
+from bootwright.diagnose.signatures.sentences import sentence
 
 _LONGEST_LINE = 400
 _OF_LOADERS = frozenset({"boot-loader", "firmware"})
@@ -29,13 +31,29 @@ def way_of(report: Mapping[str, str]) -> str:
     return f" Call path: {begin}{way}."
 
 
+def sentence_of(template: str, facts: Mapping[str, str], kept: KeptLines | None) -> str:
+    """The sentence with facts in it; behind an address what that device is, as far as the lines tell it."""
+    plain = sentence(template, facts)
+    device = facts.get("device", "")
+    if kept is None or not device or device not in plain:
+        return plain
+    devices, more, number = device.partition(" and ")
+    shown_devices = [_with_words(name, plain, kept) for name in devices.split(", ")]
+    return sentence(template, {**facts, "device": f"{', '.join(shown_devices)}{more}{number}"})
+
+
+def _with_words(device: str, plain: str, kept: KeptLines) -> str:
+    words = ", ".join(word for word in kept.words_for(device) if word not in plain)
+    return f"{device} ({words})" if words else device
+
+
 def with_complaints(report: Finding, boot: BootState) -> Finding:
     """A serious crash, with what the driver, or the loader, that it happened in complained of before."""
     of_loader = report.area in _OF_LOADERS
     driver = None if of_loader else dict(report.facts).get("module", "")
-    if boot.before is None or not report.lines or report.severity.rank > Severity.DEGRADING.rank:
+    if boot.kept is None or not report.lines or report.severity.rank > Severity.DEGRADING.rank:
         return report
-    complaints = boot.before(report.lines[0].number, driver)
+    complaints = boot.kept.before(report.lines[0].number, driver)
     if not complaints:
         return report
     lines = tuple(Line(place.line, shown(place.raw)) for place in complaints)
