@@ -12,9 +12,9 @@ from bootwright.diagnose.judging.causes import ordered
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
-from bootwright.diagnose.judging.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.details import sentence_of, shown, way_of, with_complaints
 from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.judging.order.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.own_words import with_own_words
 from bootwright.diagnose.judging.order.roots import disk_lines, disk_names
 from bootwright.diagnose.judging.rules import Held, facts_match, hold

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from attrs import define, field
 
-from bootwright.diagnose.judging.kept_lines import KeptLines
+from bootwright.diagnose.judging.order.kept_lines import KeptLines
 from bootwright.diagnose.model import RANKS, STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record

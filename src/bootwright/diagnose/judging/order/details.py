@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from attrs import evolve
 
-from bootwright.diagnose.judging.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.judging.order.kept_lines import KeptLines
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import Finding, Line, Severity
 from bootwright.diagnose.reading import prefix

@@ -7,8 +7,8 @@ from typing import Final
 
 from attrs import evolve
 
-from bootwright.diagnose.judging.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.joining import MOST_LINES
+from bootwright.diagnose.judging.order.kept_lines import KeptLines
 from bootwright.diagnose.model import SERIOUS, Finding, Line
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
