@@ -14,8 +14,9 @@ from bootwright.diagnose.judging.ending import endings_of
 from bootwright.diagnose.judging.first_program import of_another_console
 from bootwright.diagnose.judging.gravity import recognises_kernel
 from bootwright.diagnose.judging.judge import judge_of
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.overall import LOOP, ORDER, Overall, got_past
-from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
+from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState
 from bootwright.diagnose.model import RANKS, STAGES, Diagnosis, Outcome
 from bootwright.diagnose.reading import prefix, restart
 from bootwright.diagnose.reading.patterns import Facts, Record, printable

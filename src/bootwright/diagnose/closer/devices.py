@@ -15,8 +15,9 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.judging.device_roles import DeviceRole, device_roles, is_sign, role_of, role_of_name
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import WAITS, looks_wrong
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import Speaker, speaker
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix

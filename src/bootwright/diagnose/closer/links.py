@@ -12,7 +12,8 @@ from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
+from bootwright.diagnose.judging.state import BootState
 
 FLAPPING: Final = "@link/flapping"
 UP: Final = "@link/up"

@@ -14,8 +14,9 @@ from attrs import define, field
 
 from bootwright.diagnose.judging.boot_needs import BootNeed, boot_needs
 from bootwright.diagnose.judging.gravity import is_kernels
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import speaks_of_error
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, LOADER, OWN_CLOCK, UNKNOWN
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import is_dump, speaks_of_error
-from bootwright.diagnose.judging.state import Occurrence
 from bootwright.diagnose.reading import prefix
 from bootwright.formats.messages.model import ERROR
 

@@ -14,8 +14,9 @@ from attrs import define, field
 
 from bootwright.diagnose.judging.ends.silence import PROGRAM_LINES, STARTED
 from bootwright.diagnose.judging.gravity import is_kernels
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import is_dump, shape_of
-from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState, Occurrence
+from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.prefix import Message

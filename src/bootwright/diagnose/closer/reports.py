@@ -15,8 +15,9 @@ from attrs import define, field
 from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.judging.dumps import GOES_ON
 from bootwright.diagnose.judging.gravity import is_grave, is_kernels, level_of
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import is_dump, looks_wrong, shape_of
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.prefix import Message
 from bootwright.diagnose.reading.voice import crashed_program

@@ -20,8 +20,9 @@ from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING, is_drivers_error
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import WAITS, is_dump, is_taken_back, shape_of
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import RANKS
 from bootwright.diagnose.reading import prefix

@@ -15,8 +15,9 @@ from attrs import define, field
 from bootwright.diagnose.closer.devices import are_apart, facts_of
 from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_lost, role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import is_taken_back
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.patterns import Facts

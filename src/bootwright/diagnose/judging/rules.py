@@ -11,8 +11,9 @@ from attrs import evolve, frozen
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.errors.error_kinds import kind_in
 from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.roles import carries
-from bootwright.diagnose.judging.state import BootState, Occurrence, Tally
+from bootwright.diagnose.judging.state import BootState, Tally
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable

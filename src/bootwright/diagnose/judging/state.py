@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from attrs import define, field
 
-from bootwright.diagnose.judging.order.kept_lines import KeptLines
+from bootwright.diagnose.judging.order.kept_lines import KeptLines, Occurrence
 from bootwright.diagnose.model import RANKS, STAGES, StageReached
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, Record
@@ -35,13 +35,6 @@ _SURELY_UP = 300.0
 what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
 PROGRAMS_SPEAK: Final = "@programs/speak"
 """The event that programs were heard, in whatever words (`closer.programs`)."""
-
-
-class Occurrence(NamedTuple):
-    """Where an event was seen."""
-
-    line: int
-    raw: bytes
 
 
 @define

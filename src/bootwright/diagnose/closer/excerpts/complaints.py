@@ -17,9 +17,10 @@ from bootwright.diagnose.judging.ends.written import COMMAND, QUESTION, is_stamp
 from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.rules import shows_start
 from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading import levels, prefix
 from bootwright.diagnose.reading.patterns import printable

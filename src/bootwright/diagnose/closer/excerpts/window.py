@@ -15,8 +15,9 @@ from attrs import define, field
 
 from bootwright.diagnose.closer.excerpts.complaints import known_shapes
 from bootwright.diagnose.judging.gravity import is_grave, is_kernels
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import WAITS, is_dump, shape_of
-from bootwright.diagnose.judging.state import BootState, Occurrence
+from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Facts, printable
 from bootwright.diagnose.reading.prefix import Message

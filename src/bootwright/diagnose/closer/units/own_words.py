@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import looks_wrong
-from bootwright.diagnose.judging.state import Occurrence
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of

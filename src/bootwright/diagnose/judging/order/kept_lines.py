@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from bootwright.diagnose.judging.state import Occurrence
+
+class Occurrence(NamedTuple):
+    """Where an event was seen."""
+
+    line: int
+    raw: bytes
 
 
 class KeptLines(Protocol):
