@@ -55,14 +55,14 @@ def words_for(device: str, lines: Iterable[bytes]) -> tuple[str, ...]:
     """
     if len(device) < _SHORTEST:
         return ()
-    told: dict[str, str] = {}
+    facts: dict[str, str] = {}
     for name, value in _told(device, lines):
-        told.setdefault(name, value)
-        if told.keys() >= {"driver", "name"}:
+        facts.setdefault(name, value)
+        if facts.keys() >= {"driver", "name"}:
             break
-    driver = told.get("driver", "")
-    use = _use(driver) or _class(told.get("class", ""))
-    return tuple(filter(None, (driver, use, told.get("name", ""))))
+    driver = facts.get("driver", "")
+    use = _use(driver) or _class(facts.get("class", ""))
+    return tuple(filter(None, (driver, use, facts.get("name", ""))))
 
 
 def _told(device: str, lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
