@@ -305,3 +305,23 @@ def test_the_rest_of_a_wrapped_list_of_modules_is_no_report() -> None:
     )
     diagnosis = diagnose_bytes(log.encode(), "console.log")
     assert "kernel-report" not in {finding.signature for boot in diagnosis.boots for finding in boot.findings}
+
+
+def test_the_last_word_of_a_loader_comes_with_the_error_before_it() -> None:
+    log = """\
+U-Boot SPL 2024.01 (Jan 01 2024 - 00:00:00 +0000)
+Trying to boot from MMC1
+Could not get FIT buffer of 1074176 bytes
+        check the size of the heap
+Failed to update DTB
+resetting ..."""
+    (finding,) = [
+        finding
+        for finding in diagnose_bytes(log.encode(), "log").boots[0].findings
+        if finding.signature == "loader-stopped"
+    ]
+    assert (
+        "`Failed to update DTB`. Before that, the loader complained: `Could not get FIT buffer"
+        in finding.cause
+    )
+    assert [line.number for line in finding.lines[:2]] == [3, 5]

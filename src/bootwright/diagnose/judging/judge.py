@@ -12,7 +12,7 @@ from bootwright.diagnose.judging.causes import ordered
 from bootwright.diagnose.judging.device_roles import is_apart, keeps_no_root_away
 from bootwright.diagnose.judging.errors.errnos import parse_errno
 from bootwright.diagnose.judging.gaps import gaps_of
-from bootwright.diagnose.judging.order.details import sentence_of, shown, way_of, with_complaints
+from bootwright.diagnose.judging.order.details import OF_LOADERS, sentence_of, shown, way_of, with_complaints
 from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.order.kept_lines import KeptLines
 from bootwright.diagnose.judging.order.own_words import with_own_words
@@ -94,7 +94,9 @@ class Judge:
             )
         signature_findings = _untold(signature_findings)
         crashes = {
-            signature.name for signature, _ in signature_findings if signature.report or signature.crash
+            signature.name
+            for signature, finding in signature_findings
+            if signature.report or signature.crash or (signature.fallback and finding.area in OF_LOADERS)
         }
         units = {signature.name: signature.unit_in for signature, _ in signature_findings}
         return tuple(

@@ -15,7 +15,7 @@ from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.signatures.sentences import sentence
 
 _LONGEST_LINE = 400
-_OF_LOADERS = frozenset({"boot-loader", "firmware"})
+OF_LOADERS = frozenset({"boot-loader", "firmware"})
 _LONGEST_COMPLAINT = 160
 
 
@@ -49,7 +49,7 @@ def _with_words(device: str, plain: str, kept: KeptLines) -> str:
 
 def with_complaints(report: Finding, boot: BootState) -> Finding:
     """A serious crash, with what the driver, or the loader, that it happened in complained of before."""
-    of_loader = report.area in _OF_LOADERS
+    of_loader = report.area in OF_LOADERS
     driver = None if of_loader else dict(report.facts).get("module", "")
     if boot.kept is None or not report.lines or report.severity.rank > Severity.DEGRADING.rank:
         return report
