@@ -226,6 +226,9 @@ def answer(label: Label, knowledge: Knowledge) -> Answer:
     blame = diagnosis.blamed
     head = blame.finding if blame is not None else None
     first = head if head in serious else None
+    if right and diagnosis.outcome is Outcome.UNKNOWN:
+        # The label takes "cut off" as well as "hangs there"; what it says of the latter is its cause.
+        first = diagnosis.if_silent
     return Answer(
         label,
         diagnosis,

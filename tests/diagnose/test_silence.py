@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bootwright.diagnose.engine import diagnose_bytes
+from bootwright.diagnose.engine import Diagnoser, diagnose_bytes
+from bootwright.diagnose.jsonform import as_json
 from bootwright.diagnose.model import Diagnosis, Outcome
+from bootwright.diagnose.render import as_text
 from bootwright.diagnose.signatures.knowledge import load
 
 START = (
@@ -98,6 +100,34 @@ def test_a_log_that_nobody_watched_is_unknown_where_programs_would_be_seen(
     text: str, expected: Outcome
 ) -> None:
     assert diagnosed(text).outcome is expected
+
+
+def test_what_failed_if_nothing_came_is_said_beside_unknown() -> None:
+    text = START + "[    1.500000] ata2: SATA max UDMA/133 abar m512@0xfc700000 port 0xfc700180 irq 38\n"
+    diagnosis, watched = diagnosed(text), diagnosed(text, watched=True)
+    assert diagnosis.outcome is Outcome.UNKNOWN
+    assert watched.outcome is Outcome.FAILED
+    assert watched.blamed is not None
+    assert diagnosis.if_silent == watched.blamed.finding
+    assert watched.if_silent is None
+    assert "if nothing came after its last line although you waited, it failed" in " ".join(
+        as_text(diagnosis).split()
+    )
+    assert as_json(diagnosis)["if_silent"]["line"] == 5
+    assert as_json(watched)["if_silent"] is None
+
+
+def test_to_ask_what_silence_would_mean_changes_nothing() -> None:
+    diagnoser = Diagnoser("log", load())
+    diagnoser.feed(START.encode())
+    diagnoser.flush()
+    first = diagnoser.snapshot()
+    assert first.if_silent is not None
+    assert diagnoser.snapshot() == first
+    assert diagnoser.snapshot(live=True).if_silent is None
+    diagnoser.feed((DONE + MOUNTED + "Debian GNU/Linux 13 example ttyS0\n\nexample login: ").encode())
+    diagnoser.flush()
+    assert diagnoser.snapshot().outcome is Outcome.BOOT_OK
 
 
 def test_who_ended_an_emulator_is_not_what_the_kernel_said_last() -> None:

@@ -17,7 +17,7 @@ from bootwright.diagnose.judging.judge import judge_of
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.overall import LOOP, ORDER, Overall, got_past
 from bootwright.diagnose.judging.state import PROGRAMS_SPEAK, BootState
-from bootwright.diagnose.model import RANKS, STAGES, Diagnosis, Outcome
+from bootwright.diagnose.model import RANKS, STAGES, Boot, Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.reading import prefix, restart
 from bootwright.diagnose.reading.patterns import Facts, Record, printable
 from bootwright.diagnose.reading.pending import LOOPING, RESTART, Key, Pending, Reach, restart_after
@@ -124,27 +124,38 @@ class Diagnoser:
         overall = self._overall.copy()
         if not self._boot.empty or not boots:
             self._boot.last_line = self._last_line
-            state = self._settled()
-            state.live = live
-            state.watched = self._watched and not live
-            if self._kernel and state.rank < 0:
-                state.kernel_runs()
-            state.logged |= self._logged
-            state.in_system_log |= self._logged
-            recognised = self._end_log(state, live=live)
-            self._closer.lend(state)
-            if self._closer.shows_more(state.first_line, self._last_line):
-                self._closer.tell(state)
-            last = self._judge.boot(state, self._source, restarted=False, recognised=recognised)
+            last, rank = self._last_boot(live=live, watched=self._watched and not live)
             boots.append(last)
             said = last.last_line - last.first_line
-            overall.add(last.outcome, _rank_of(state), said=said, only_restarted=False)
+            overall.add(last.outcome, rank, said=said, only_restarted=False)
         return Diagnosis(
             overall.value,
             tuple(boots),
             self._scanned.lines,
             self._ended - len(self._first) - len(self._last),
+            None if live or overall.value is not Outcome.UNKNOWN else self._if_silent(),
         )
+
+    def _last_boot(self, *, live: bool, watched: bool) -> tuple[Boot, int]:
+        """The boot that the log ends in, and its rank."""
+        state = self._settled()
+        state.live, state.watched = live, watched
+        if self._kernel and state.rank < 0:
+            state.kernel_runs()
+        state.logged |= self._logged
+        state.in_system_log |= self._logged
+        recognised = self._end_log(state, live=live)
+        self._closer.lend(state)
+        if self._closer.shows_more(state.first_line, self._last_line):
+            self._closer.tell(state)
+        return self._judge.boot(state, self._source, restarted=False, recognised=recognised), _rank_of(state)
+
+    def _if_silent(self) -> Finding | None:
+        """What the last boot would have failed of if nothing came after the log's end; None of nothing."""
+        boot, _ = self._last_boot(live=False, watched=True)
+        if boot.outcome is not Outcome.FAILED:
+            return None
+        return next((finding for finding in boot.findings if finding.severity is Severity.FATAL), None)
 
     def _settled(self) -> BootState:
         """The last boot, everything counted; a prompt alone is where somebody ran a program."""
@@ -367,4 +378,5 @@ def joined(diagnoses: list[Diagnosis]) -> Diagnosis:
         tuple(boot for entry in diagnoses for boot in entry.boots),
         sum(entry.lines for entry in diagnoses),
         sum(entry.boots_left_out for entry in diagnoses),
+        next((entry.if_silent for entry in diagnoses if entry.if_silent is not None), None),
     )

@@ -16,6 +16,7 @@ def as_json(diagnosis: Diagnosis, *, board: str | None = None) -> dict[str, Any]
         "outcome": diagnosis.outcome.value,
         "says": diagnosis.sentence,
         "blame": _blame(diagnosis),
+        "if_silent": _in_short(diagnosis.if_silent) if diagnosis.if_silent is not None else None,
         "lines": diagnosis.lines,
         "boots": [_boot(boot) for boot in diagnosis.boots],
         "boots_left_out": diagnosis.boots_left_out,
@@ -29,10 +30,11 @@ def _blame(diagnosis: Diagnosis) -> dict[str, Any] | None:
     blamed = diagnosis.blamed
     if blamed is None:
         return None
-    finding = blamed.finding
+    return {"boot": blamed.boot, "finding": blamed.place, **_in_short(blamed.finding)}
+
+
+def _in_short(finding: Finding) -> dict[str, Any]:
     return {
-        "boot": blamed.boot,
-        "finding": blamed.place,
         "signature": finding.signature,
         "title": finding.title,
         "severity": finding.severity.value,

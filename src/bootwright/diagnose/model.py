@@ -180,6 +180,8 @@ class Diagnosis:
     lines: int
     boots_left_out: int
     """Boots between the first and the last ones kept, where a file holds very many."""
+    if_silent: Finding | None = None
+    """Where it is unknown how the last boot went on: what failed if nothing came after the log's end."""
 
     @property
     def sentence(self) -> str:

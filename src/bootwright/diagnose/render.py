@@ -45,6 +45,11 @@ def as_text(diagnosis: Diagnosis, *, every: bool = False) -> str:
         line = f", line {finding.lines[0].number}" if finding.lines else ""
         lead = "worth knowing" if finding.severity is Severity.INFO else "to blame"
         out.append(f"{lead}: {finding.title} (boot {blamed.boot + 1}{line})")
+    if diagnosis.if_silent is not None:
+        finding = diagnosis.if_silent
+        line = f" (line {finding.lines[-1].number})" if finding.lines else ""
+        says = f"it failed: {finding.title}{line}; then ask again with --watched"
+        out += _wrapped(f"if nothing came after its last line although you waited, {says}", "")
     for number, boot in boots:
         out.append("")
         out.extend(_boot(boot, number if several else None, every=every))
