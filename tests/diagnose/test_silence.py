@@ -130,6 +130,12 @@ def test_to_ask_what_silence_would_mean_changes_nothing() -> None:
     assert diagnoser.snapshot().outcome is Outcome.BOOT_OK
 
 
+def test_where_a_program_speaks_last_no_kernel_hangs() -> None:
+    text = START + "[   11.000000] acmed[400]: listens on port 22\n"
+    assert diagnosed(text).if_silent is None
+    assert diagnosed(text, watched=True).outcome is not Outcome.FAILED
+
+
 def test_who_ended_an_emulator_is_not_what_the_kernel_said_last() -> None:
     text = START + "[    1.000000] quux: frobnicating\nERROR: timed out after 300 s\n"
     blamed = diagnosed(text + "qemu-system-aarch64: terminating on signal 15 from pid 2 (timeout)\n").blamed

@@ -16,7 +16,7 @@ from bootwright.diagnose.judging.shapes import shape_of
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.tail import LastLine
-from bootwright.diagnose.reading.voice import KERNEL, UNKNOWN
+from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN
 
 _ROOT: Final = STAGES.index("root")
 _INIT: Final = STAGES.index("init")
@@ -66,8 +66,9 @@ def is_silent(state: BootState, lines: Sequence[LastLine], cut: str) -> LastLine
     if not state.watched or leaves(lines[-1]):
         return None
     if state.rank < _INIT and cut:
-        # Who watched may have said so after the kernel's last word.
-        return next((line for line in reversed(lines) if line.voice == KERNEL), lines[-1])
+        # Who watched may have said so after the kernel's last word; a program that speaks after it runs.
+        last = next((line for line in reversed(lines) if line.voice in {KERNEL, PROGRAM}), lines[-1])
+        return None if last.voice == PROGRAM else last
     in_initramfs = bool(cut) and state.component == "initramfs"
     return lines[-1] if in_initramfs or _before_services(state, lines) else None
 
