@@ -224,4 +224,6 @@ class CloserLook:
         if not lines or lines[-1][0] != line:
             return ()
         failed = lines.pop()[1]
+        if unit == units.FIRST:
+            return units.first_programs_words(lines)
         return units.own_words(lines, unit) or (units.file_systems_words(lines) if b"mount" in failed else ())

@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from bootwright.diagnose.judging.first_program import BY_INIT
+from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.messages.speaker import speaker
@@ -23,7 +25,9 @@ _LAST_WORDS: Final = 6
 """Of a program's lines the last ones, of which the first that complains says why."""
 _SHOWN: Final = 2
 _NEAR: Final = 6
-"""Lines before a mount failed in which the file system says why."""
+"""Lines in which what belongs together stands: a mount failed and why, one error and what follows."""
+FIRST: Final = "init"
+"""The name that the kernel has for the first program, whatever it is."""
 _SHORTEST: Final = 3
 """Letters by which two names are known to be the same."""
 _ENDING: Final = 3
@@ -87,6 +91,18 @@ def file_systems_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence, 
         if files and all(file.startswith(_FILE_SYSTEMS) for file in files):
             complaint = (Occurrence(number, raw),)
     return complaint
+
+
+def first_programs_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence, ...]:
+    """What the first program complained of last in `lines`, to the console or into the kernel's log."""
+    complaints: list[Occurrence] = []
+    for number, raw in lines:
+        text = prefix.split(raw).text
+        tag = BY_INIT.match(text)
+        if tag is not None and _complains(text[tag.end() :]) and not is_kernels(text):
+            complaints.append(Occurrence(number, raw))
+    near = [place for place in complaints if complaints[-1].line - place.line <= _NEAR]
+    return tuple(near[-_SHOWN:])
 
 
 def _complains(words: bytes) -> bool:

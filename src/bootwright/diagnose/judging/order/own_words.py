@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import evolve
 
+from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.order.joining import MOST_LINES
 from bootwright.diagnose.judging.order.kept_lines import KeptLines
 from bootwright.diagnose.model import SERIOUS, Finding, Line
@@ -47,6 +48,8 @@ def with_own_words(finding: Finding, fact: str, kept: KeptLines | None) -> Findi
 def _words(raw: bytes) -> str:
     """Who said a line, and what."""
     text = prefix.split(raw).text
-    tag = _TAG.match(text)
+    tag, first = _TAG.match(text), BY_INIT.match(text)
     who, what = (tag["name"], tag["words"]) if tag is not None else (b"the kernel", text)
+    if tag is None and first is not None:
+        who, what = b"init", text[first.end() :]
     return f"{printable(who)} said: `{printable(what)[:_LONGEST].rstrip()}`"
