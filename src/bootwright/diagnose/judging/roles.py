@@ -40,18 +40,28 @@ def _is_root(facts: Mapping[str, str], boot: BootState) -> bool:
     root = _ROOT.search(arguments)
     if device and _GUESSED_ROOT.fullmatch(device) is not None:
         return True
-    if device and root is not None:
-        named = _plain(root[1].strip('"'))
-        return device in {named, _PART.sub("", named)}
     if device:
-        return False
+        named = {_plain(root[1].strip('"'))} if root is not None else set()
+        names = named | _mounted_by_kernel(boot)
+        return device in names | {_PART.sub("", name) for name in names}
     # squashfs does not name the device: its type has to do.
     kind = facts.get("fstype", "").lower()
     named_type = _TYPE.search(arguments)
-    mounted = boot.tallies.get("no-root/mounted", {}).values()
+    roots = boot.tallies.get("no-root/mounted", {}).values()
     return bool(kind) and kind in {
         *([named_type[1].lower()] if named_type is not None else []),
-        *(tally.facts.get("fstype", "").lower() for tally in mounted),
+        *(tally.facts.get("fstype", "").lower() for tally in roots),
+    }
+
+
+def _mounted_by_kernel(boot: BootState) -> set[str]:
+    """What the kernel itself mounted as its root, by what the file system says right before; or empty."""
+    roots = {tally.first[0].line for tally in boot.tallies.get("no-root/mounted", {}).values()}
+    return {
+        tally.facts["device"]
+        for tally in boot.tallies.get("no-root/filesystem", {}).values()
+        for place in tally.first
+        if place.line + 1 in roots
     }
 
 
