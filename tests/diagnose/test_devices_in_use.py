@@ -306,3 +306,56 @@ def test_sound_that_its_driver_gives_up_in_other_words_is_missed() -> None:
     diagnosis = diagnose_bytes((empty + rest).encode())
     assert diagnosis.outcome.value == "boot-ok"
     assert [finding.severity.value for finding in diagnosis.boots[0].findings] == ["info"]
+
+
+FREED = (
+    (4.30, "acme-mac 5020000.ethernet: reset timeout"),
+    (4.34, "kernel BUG at net/core/dev.c:9252!"),
+    (4.35, "Internal error: Oops - BUG: 0 [#1] PREEMPT SMP"),
+    (4.36, "Modules linked in: crct10dif {modules} ipv6"),
+    (4.37, "CPU: 1 PID: 1519 Comm: {task} Not tainted 6.12.5-test #6"),
+    (4.38, "pc : free_netdev+0x104/0x108"),
+)
+
+
+@pytest.mark.parametrize(
+    ("modules", "task", "shown"),
+    [
+        ("acme_mac(+)", "systemd-udevd", True),
+        ("acme_mac(O+)", "modprobe", True),
+        ("acme_mac", "systemd-udevd", False),
+        ("acme_mac(+) other(+)", "systemd-udevd", False),
+        ("acme_mac(+)", "kworker/1:2", False),
+    ],
+)
+def test_what_the_module_complained_of_that_was_being_loaded_led_to_the_report(
+    modules: str, task: str, *, shown: bool
+) -> None:
+    entries = ((at, text.format(modules=modules, task=task)) for at, text in FREED)
+    _, findings = of(START + lines(*entries))
+    bug = next(finding for finding in findings if finding.signature == "kernel-bug")
+    assert ("the driver complained: `acme-mac 5020000.ethernet: reset timeout`" in bug.cause) is shown
+
+
+@pytest.mark.parametrize(
+    ("after", "fails"),
+    [
+        ("rk_gmac-dwmac 2a0000.ethernet: set tx_delay to 0x30", False),
+        ("rk_gmac-dwmac 2b0000.ethernet: set tx_delay to 0x30", True),
+        ("rk_gmac-dwmac 2a0000.ethernet: set rx_delay to 0x10", True),
+    ],
+)
+def test_a_setting_that_is_not_there_and_has_a_value_all_the_same_fails_nothing(
+    after: str, *, fails: bool
+) -> None:
+    missing = "rk_gmac-dwmac 2a0000.ethernet: Can not read property: tx_delay."
+    _, findings = of(START + lines((3.1, missing), (3.2, after)) + "board login: \n")
+    assert ("device-failing" in {finding.signature for finding in findings}) is fails
+
+
+@pytest.mark.parametrize(("error", "expected"), [("-121", Outcome.BOOT_OK), ("-22", Outcome.DEGRADED)])
+def test_a_codec_that_is_not_on_its_bus_is_no_lost_sound(error: str, expected: Outcome) -> None:
+    codec = "wm8960 1-001a: "
+    given_up = f"{codec}probe with driver wm8960 failed with error {error}"
+    text = START + lines((5.1, f"{codec}Failed to issue reset"), (5.2, given_up)) + "board login: \n"
+    assert of(text)[0] is expected

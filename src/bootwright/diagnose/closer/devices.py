@@ -56,10 +56,12 @@ _SEVERITIES: Final = frozenset({b"error", b"err", b"critical", b"warning"})
 _OF_ITS_BUS: Final = re.compile(rb"[A-Z]{2,8}: ")
 """The bus speaks of the device with its driver's prefix: `AER: ` (drivers/pci/pcie/aer.c, Linux 6.12)."""
 _REFUSED: Final = re.compile(
-    rb"\bprobe of (?P<old>\S+) failed with error -\d"
-    rb"|^\S+ (?P<new>\S+): probe with driver \S+ failed with error -\d"
+    rb"\bprobe of (?P<old>\S+) failed with error (?P<error>-\d+)"
+    rb"|^\S+ (?P<new>\S+): probe with driver \S+ failed with error (?P<error2>-\d+)"
 )
 """drivers/base/dd.c really_probe (Linux 5.10, 6.12)."""
+_SET: Final = re.compile(rb"\b[Ss]et(?:ting)? (?P<name>\w{3,40}) (?:to|as) \S")
+"""A property that is not there has a value all the same (stmicro/stmmac/dwmac-rk.c, Linux 6.12)."""
 _HOST: Final = re.compile(rb"(?P<name>mmc\d+): .{3,60} on (?P<device>[\w.:@-]{3,60}) \[")
 """The card host of a controller (drivers/mmc/host/sdhci.c sdhci_add_host, Linux 6.12)."""
 
@@ -95,8 +97,8 @@ class DeviceErrors:
     """Roles of which something is there for programs to use."""
     _would_show: set[str] = field(factory=set)
     """Roles of which nothing is made without a word in this log."""
-    _refused: set[bytes] = field(factory=set)
-    """Devices that a driver gave up."""
+    _refused: dict[bytes, bytes] = field(factory=dict)
+    """Devices that a driver gave up → the error with which."""
     _before: list[bytes] = field(factory=list)
     """Messages before the first error."""
     _last_line: int = 0
@@ -125,11 +127,13 @@ class DeviceErrors:
                 works = errors.role.name in self._works or (
                     errors.role.name == "storage" and "no-root/mounted" in state.tallies
                 )
+                refused = errors.names & self._refused.keys()
                 facts = (
                     *errors.facts,
                     ("others", "work" if works else "none"),
                     ("final", "yes" if final else "no"),
                     ("made", made),
+                    *(("refused", self._refused[name].decode()) for name in sorted(refused)),
                 )
                 state.count_all(FAILING, facts, errors.occurrences, errors.count)
 
@@ -137,7 +141,7 @@ class DeviceErrors:
         """Whether programs have anything of its role to use: `yes`, `no`, or `unknown`."""
         if errors.role.name in self._made:
             return "yes"
-        if not self._refused.isdisjoint(errors.names):
+        if not errors.names.isdisjoint(self._refused):
             return "no"
         return "no" if errors.role.name in self._would_show and not errors.of_core else "unknown"
 
@@ -154,7 +158,7 @@ class DeviceErrors:
             self._hosts[host["device"]] = host["name"]
         refused = _REFUSED.search(text) if b"probe " in text else None
         if refused is not None:
-            self._refused.add(refused["old"] or refused["new"])
+            self._refused[refused["old"] or refused["new"]] = refused["error"] or refused["error2"]
         if match is not None and wrong and WAITS.search(text) is None:
             level = level_of(raw)
             if level is None or level <= ERROR:
@@ -236,6 +240,7 @@ class DeviceErrors:
         if device in self._errors and not looks_wrong(text):
             said = speaker(text)
             goes_on = said is not None and bool(said.levels) and said.levels[0] > ERROR + 1
+            goes_on = goes_on or _is_set_instead(text, self._errors[device])
             # Then a single error before is not its last word.
             if goes_on and self._errors[device].count < _AGAIN:
                 del self._errors[device]
@@ -247,6 +252,12 @@ class DeviceErrors:
             if any(pattern.search(text) is not None for pattern in role.would_show):
                 self._would_show.add(role.name)
         return roles
+
+
+def _is_set_instead(text: bytes, errors: _Errors) -> bool:
+    """Whether a driver gives the setting that it complained of last a value of its own."""
+    match = _SET.search(text)
+    return match is not None and match["name"] in dict(errors.facts)["what"].encode()
 
 
 def _of_core(owners: Sequence[Owner]) -> bool:

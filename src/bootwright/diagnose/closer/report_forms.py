@@ -22,6 +22,7 @@ class ReportForms:
     ends: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     parts: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     task: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    loading: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     place: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     frames: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     passed_by: tuple[re.Pattern[str], ...] = field(default=(), metadata=NAMES)

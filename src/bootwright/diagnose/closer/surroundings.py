@@ -10,6 +10,7 @@ from typing import NamedTuple
 from attrs import define, field, frozen
 
 from bootwright.diagnose.closer.report_forms import ReportForms, is_of_session, report_forms
+from bootwright.diagnose.judging.judge import LOADS_DRIVERS
 
 MOST_LINES = 120
 """Lines behind the head that are looked at; the longest reports (lockdep) have some hundred."""
@@ -38,6 +39,8 @@ class Surroundings:
     cpu: str = ""
     session: str = ""
     """`yes` where the task is a program that runs only where somebody uses a machine that is up."""
+    loading: str = ""
+    """The one module that was being loaded, by the program that the task is."""
     taint: str = ""
     """`Not tainted`, or `Tainted: ` and the letters of Documentation/admin-guide/tainted-kernels.rst."""
 
@@ -61,6 +64,7 @@ class _Parsed(NamedTuple):
     parts: bool
     """Another stack follows: of another task, or of another moment."""
     task: re.Match[bytes] | None
+    loading: re.Match[bytes] | None
     place: re.Match[bytes] | None
     frame: re.Match[bytes] | None
     """Where there is no place."""
@@ -80,7 +84,7 @@ def _parsed_by(form: ReportForms, text: bytes) -> _Parsed:
     if frame is not None and _is(frame, form.passed_by):
         frame = None
     ends, parts = _first(form.ends, text) is not None, _first(form.parts, text) is not None
-    return _Parsed(form, ends, parts, _first(form.task, text), place, frame)
+    return _Parsed(form, ends, parts, _first(form.task, text), _first(form.loading, text), place, frame)
 
 
 @define
@@ -99,8 +103,9 @@ class _Reading:
         return any(line.ends for line in lines)
 
     def read(self, lines: Iterable[_Parsed]) -> None:
-        for form, _, parts, task, place, frame in lines:
+        for form, _, parts, task, loading, place, frame in lines:
             _note(task, self._values)
+            _note(loading, self._values)
             self._stack_ended |= parts and bool(self._frame)
             if place is not None:
                 _note(place, self._values)
@@ -130,6 +135,8 @@ class _Reading:
                     values.setdefault(key, value)
         callers = [text for name, text in self._way.items() if name != values.get("where")]
         way = " ← ".join(callers[:_MOST_CALLERS])
+        if values.get("task", "") not in LOADS_DRIVERS:
+            values.pop("loading", None)
         session = "yes" if is_of_session(values.get("task", "")) else ""
         return Surroundings(**values, way=way, session=session)
 

@@ -30,7 +30,7 @@ _KERNEL = STAGES.index("kernel")
 _INIT = STAGES.index("init")
 _MOST_SHAPES = 2000
 _ROOT_USER = "0"
-_LOADS_DRIVERS = frozenset({"systemd-udevd", "(udev-worker)", "udevd", "mdev", "modprobe", "insmod", "kmod"})
+LOADS_DRIVERS = frozenset({"systemd-udevd", "(udev-worker)", "udevd", "mdev", "modprobe", "insmod", "kmod"})
 """Programs, by whose tasks it shows that some ran."""
 _MOST_APART = 8
 """Devices that have a finding by themselves; further ones share one with others of their driver."""
@@ -278,7 +278,7 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
     module = facts.get("module", "").replace("-", "_")
     files = kernel_modules().get(module, ())
     apart = keeps_no_root_away(files) if files else bool(module) and is_apart(module.encode())
-    programs = boot.rank >= _INIT or facts.get("task", "") in _LOADS_DRIVERS
+    programs = boot.rank >= _INIT or facts.get("task", "") in LOADS_DRIVERS
     return programs and facts.get("pid", "1") != "1" and apart
 
 

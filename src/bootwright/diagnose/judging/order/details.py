@@ -50,7 +50,8 @@ def _with_words(device: str, plain: str, kept: KeptLines) -> str:
 def with_complaints(report: Finding, boot: BootState) -> Finding:
     """A serious crash, with what the driver, or the loader, that it happened in complained of before."""
     of_loader = report.area in OF_LOADERS
-    driver = None if of_loader else dict(report.facts).get("module", "")
+    facts = dict(report.facts)
+    driver = None if of_loader else facts.get("module") or facts.get("loading", "")
     if boot.kept is None or not report.lines or report.severity.rank > Severity.DEGRADING.rank:
         return report
     complaints = boot.kept.before(report.lines[0].number, driver)
