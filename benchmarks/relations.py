@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 
 from attrs import evolve, field, frozen
 
+from bootwright.diagnose.closer.kept import MOST as LOOKED_AT
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.messages.speaker import speaker
@@ -24,6 +25,7 @@ from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Rule
 from bootwright.formats.messages.model import ERROR, INFO
 from captured import SECOND_CONSOLE, Wrapper
+from other_clocks import BOOTED, CLOCK, lines_of, with_other_clocks
 
 NOISE = 200
 """Harmless lines that are mixed in."""
@@ -39,10 +41,6 @@ _ANY_STAMP = re.compile(
 )
 _OF_SYSLOG = re.compile(rb"^((?:[\w.-]+ )?(?:[a-z0-9]+\.[a-z]+ )?kernel: )\[ *\d+\.\d{6}\] ")
 """The kernel's own clock, behind host and facility, which stay: they are no times."""
-_CLOCK = re.compile(rb"^(?:<\d+>|[^\[]{1,80} kernel: )?\[ *(\d+\.\d{6})\]")
-_DATE = re.compile(rb"\b20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(?:\.\d{6,9})?")
-_PREFIX = 80
-"""Bytes of a line in which its date stands."""
 _TALOS = re.compile(rb"^(?:\d+\.){3}\d+: ")
 
 
@@ -101,19 +99,15 @@ def never_failed(_before: Outcome, after: Outcome) -> bool:
     return after is not Outcome.FAILED
 
 
-def lines_of(data: bytes) -> list[bytes]:
-    return data.replace(b"\r\n", b"\n").split(b"\n")
-
-
 def without_stamps(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
     """Not where the clock decides: of such a log nobody can know without it."""
-    if not rests_on_its_clock(case):
+    if not (rests_on_its_clock(case) or rests_on_its_stamps(case)):
         yield from _bare(case)
 
 
 def without_the_clock(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
     """Where it decides: how often the rest of the log tells all the same."""
-    if rests_on_its_clock(case):
+    if rests_on_its_clock(case) or rests_on_its_stamps(case):
         yield from _bare(case)
 
 
@@ -124,6 +118,11 @@ def _bare(case: Case) -> Iterator[Copy]:
         yield Copy(b"\n".join(bare), "")
 
 
+def rests_on_its_stamps(case: Case) -> bool:
+    """Whether nothing but the stamps shows that a kernel ran, all that makes the log a healthy one."""
+    return case.before.outcome is Outcome.BOOT_OK and not any(boot.stages for boot in case.before.boots)
+
+
 def rests_on_its_clock(case: Case) -> bool:
     """Whether the outcome is another one with a clock of another pace, or one that starts with the log.
 
@@ -132,37 +131,9 @@ def rests_on_its_clock(case: Case) -> bool:
     """
     return any(
         diagnose_bytes(data, "log", load()).outcome is not case.before.outcome
-        for data in _with_other_clocks(case.data)
+        for data in with_other_clocks(case.data)
         if data != case.data
     )
-
-
-def _with_other_clocks(data: bytes) -> Iterator[bytes]:
-    lines = lines_of(data)
-    stamps = [_CLOCK.match(line) for line in lines]
-    dates = [_DATE.search(line, 0, _PREFIX) for line in lines]
-    first = next((float(stamp[1]) for stamp in stamps if stamp), 0.0)
-    origin = next((_when(date) for date in dates if date), _BOOTED)
-
-    def changed(start: float, pace: float) -> bytes:
-        out = []
-        for line, stamp, date in zip(lines, stamps, dates, strict=True):
-            if stamp:
-                moved_to = b"%12.6f" % max((float(stamp[1]) - start) * pace, 0.0)
-                line = line[: stamp.start(1)] + moved_to + line[stamp.end(1) :]
-            elif date:
-                moved = origin + (_when(date) - origin) * pace
-                line = line[: date.start()] + f"{moved:%Y-%m-%dT%H:%M:%S.%f}".encode() + line[date.end() :]
-            out.append(line)
-        return b"\n".join(out)
-
-    # A hundredth of hours is minutes still: the other pace has to make any log a short one.
-    last = max((float(stamp[1]) for stamp in stamps if stamp), default=0.0)
-    yield from (changed(0.0, 100), changed(0.0, min(0.01, 1 / max(last, 1.0))), changed(first, 1))
-
-
-def _when(date: re.Match[bytes]) -> datetime:
-    return datetime.fromisoformat(date[0].decode()[:26]).replace(tzinfo=UTC)
 
 
 def with_syslog(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
@@ -194,7 +165,7 @@ def with_talos_prefix(case: Case, _noise: Sequence[bytes], _chance: random.Rando
         text = _STAMP.sub(b"", line)
         facility = b"user: warning" if text.startswith(b"[talos]") else b"kern: " + _level_name(line)
         seconds = float(re.search(rb"\d+\.\d+", line)[0])  # type: ignore[index]
-        when = f"{_BOOTED + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}".encode()
+        when = f"{BOOTED + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.%fZ}".encode()
         out.append(b"192.0.2.9: " + facility + b": [" + when + b"]: " + text)
     yield Copy(b"\n".join(out) + b"\n", "")
 
@@ -212,14 +183,13 @@ def _level_name(line: bytes) -> bytes:
     return _LEVELS[ERROR if looks_wrong(text) else INFO]
 
 
-_BOOTED = datetime(2026, 11, 20, 10, tzinfo=UTC)
 _LEVELS = (b"emerg", b"alert", b"crit", b"err", b"warning", b"notice", b"info", b"debug")
 
 
 def with_wrapper(case: Case, _noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
     """As a tool wrote it that nobody here knows. Not a log in which nothing tells that it is wrapped one."""
     lines = [line for line in lines_of(case.data) if line.strip()]
-    clocks = sum(_CLOCK.match(line) is not None for line in lines)
+    clocks = sum(CLOCK.match(line) is not None for line in lines)
     if len(lines) < _WRAPPED or not (clocks >= _CLOCKS or _begins(lines)):
         return
     wrapper = Wrapper(chance)
@@ -253,13 +223,18 @@ def with_kernel_noise(case: Case, noise: Sequence[bytes], chance: random.Random)
     """Between two lines that carry the kernel's clock: elsewhere the kernel does not speak.
 
     Not in an excerpt whose answer rests on what it consists of (docs/diagnose.md): with 200 lines more it is
-    no excerpt of those errors any more, but a log that holds a few.
+    no excerpt of those errors any more, but a log that holds a few. Not right before the kernel's version
+    either: no driver speaks before it.
     """
     if rests_on_its_share(case):
         return
     lines = lines_of(case.data)
     stamps = [_STAMP.match(line) for line in lines]
-    places = [place for place in range(1, len(lines)) if stamps[place - 1] and stamps[place]]
+    places = [
+        place
+        for place in range(1, len(lines))
+        if stamps[place - 1] and stamps[place] and _VERSION.match(lines[place]) is None
+    ]
     if not places or not noise:
         return
     added: dict[int, list[bytes]] = {}
@@ -271,6 +246,9 @@ def with_kernel_noise(case: Case, noise: Sequence[bytes], chance: random.Random)
         out += [(stamp[0] if stamp else b"") + text for text in added.get(place, ())]
         out.append(line)
     yield Copy(b"\n".join(out), "")
+
+
+_VERSION = re.compile(_STAMP.pattern + rb"Linux version \d")
 
 
 def rests_on_its_share(case: Case) -> bool:
@@ -333,18 +311,25 @@ def _waits() -> frozenset[str]:
 
 
 _STARTS = frozenset({"firmware", "boot-loader", "kernel"})
+_AT_WORK = frozenset({"programs at work"})
+"""What a kernel does for programs of a system alone, by the label of that stage."""
 
 
 def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
     """Only a boot that has a start and an end.
 
-    One that stops in its loader and starts again has restarted there; an excerpt without a start says its
-    lines twice in one boot, and what is said often weighs more.
+    One that stops in its loader and starts again has restarted there, and so may one that stops as its first
+    program starts, before that is seen to do anything: a loop, or captured twice. An excerpt without a start
+    says its lines twice in one boot, and what is said often weighs more. What is looked at closely as one log
+    is not as two that are longer than such a log may be.
     """
     if not any(stage.name in _STARTS for stage in case.before.boots[0].stages):
         return
-    came_up = case.before.boots[-1].stage in {"init", "services", "ready"}
-    if not came_up and case.before.outcome is not Outcome.FAILED:
+    if len(case.data) <= LOOKED_AT < 2 * len(case.data):
+        return
+    last = case.before.boots[-1]
+    worked = any(stage.name in {"services", "ready"} or stage.label in _AT_WORK for stage in last.stages)
+    if not worked and case.before.outcome is not Outcome.FAILED:
         return
     end = b"" if case.data.endswith(b"\n") else b"\n"
     yield Copy(case.data + end + case.data, "")
@@ -362,7 +347,7 @@ def healthy_cut(case: Case, _noise: Sequence[bytes], chance: random.Random) -> I
 RELATIONS = (
     Relation("no-stamps", "time stamps removed", without_stamps, same),
     Relation(
-        "no-clock", "the same where the clock decides (no mark)", without_the_clock, same, must_hold=False
+        "no-clock", "the same where the stamps decide (no mark)", without_the_clock, same, must_hold=False
     ),
     Relation("syslog", "syslog's and a console server's prefixes", with_syslog, same),
     Relation("wrapper", "an unknown tool's prefixes", with_wrapper, same),

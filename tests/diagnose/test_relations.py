@@ -85,6 +85,48 @@ def test_what_the_clock_alone_tells(name: str, rests: bool) -> None:
     assert rests_on_its_clock(case) is rests
 
 
+def copies(name: str, text: str) -> list[bytes]:
+    """What a relation makes of a healthy log."""
+    data = text.encode()
+    case = Case("made", data, True, b"", diagnose_bytes(data, "log", KNOWLEDGE))
+    return [copy.data for copy in BY_NAME[name].copies(case, [b"qzx: ready"], random.Random(1))]
+
+
+LOADER = "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n\nStarting kernel ...\n\n"
+KERNEL = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+DONE = "[    1.800000] Freeing unused kernel memory: 1024K\n"
+AT_WORK = "[    4.900000] eth0: entered promiscuous mode\n"
+OF_SYSLOG = "Jun 29 18:28:41 quux kernel: Linux version 6.12.5-test (a@b) #1\n"
+
+
+@pytest.mark.parametrize(("seconds", "decides"), [("333333333444444444", True), ("3" * 18, False)])
+def test_a_system_logs_dates_are_a_clock(seconds: str, decides: bool) -> None:
+    """An error that comes often within two seconds: at another pace it goes on."""
+    errors = "".join(
+        f"Jun 29 18:28:4{second} quux kernel: frob f0.frob: cannot reach quux\n" for second in seconds
+    )
+    assert bool(copies("no-clock", OF_SYSLOG + errors)) is decides
+
+
+@pytest.mark.parametrize(
+    ("text", "stamps"), [("quux: frobs are ready", True), ("Run /init as init process", False)]
+)
+def test_what_the_stamps_alone_show_to_be_a_kernels(text: str, stamps: bool) -> None:
+    window = f"[    0.198584] {text}\n[    0.199693] quux: frobs are ready\n"
+    assert (len(copies("no-stamps", window)), len(copies("no-clock", window))) == (not stamps, stamps)
+
+
+@pytest.mark.parametrize(("end", "made"), [(DONE, 0), (DONE + AT_WORK, 1)])
+def test_two_boots_that_end_as_they_start_their_first_program_may_be_a_loop(end: str, made: int) -> None:
+    assert len(copies("twice", LOADER + KERNEL + end)) == made
+
+
+def test_no_driver_speaks_before_the_kernels_version() -> None:
+    booting = "[    0.000000] Booting Linux on physical CPU 0x0\n"
+    (noisy,) = copies("kernel-noise", booting + KERNEL + DONE)
+    assert noisy.startswith((booting + KERNEL).encode())
+
+
 def test_a_format_is_filled() -> None:
     text = filled(b"%s: id 0x%08x at %pM, %*ph, %-5lld%%\nsecond line", random.Random(1))
     assert re.fullmatch(rb"qzx\d: id 0x[0-9a-f]+ at [0-9a-f]{16}, [0-9a-f]{16}, \d+%", text)

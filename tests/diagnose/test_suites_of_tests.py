@@ -61,3 +61,16 @@ def test_a_program_that_crashes_again_and_again_is_missed(times: int, expected: 
 def test_an_error_that_was_detected_is_one() -> None:
     lines = "[   51.6{0}] iwlwifi 0000:03:00.0: Microcode SW error detected.  Restarting 0x82000000.\n"
     assert diagnosed(lines.format("27729") + lines.format("87729")).outcome is Outcome.DEGRADED
+
+
+WINDOW = "".join(
+    f"[   71.2{port:05}] mpt3sas 0000:0{port % 8}:00.0: enabling device (0000 -> 0002)\n"
+    for port in range(60)
+)
+
+
+@pytest.mark.parametrize(("suite", "expected"), [(SUITES[0], Outcome.BOOT_OK), ("", Outcome.DEGRADED)])
+def test_no_window_of_a_log_was_taken_for_what_a_suite_provokes(suite: str, expected: Outcome) -> None:
+    begun = f"[   61.100000] {suite}\n" if suite else ""
+    failed = "".join(READ_ERROR.format(62 + turn) for turn in range(3))
+    assert diagnosed(begun + failed + WINDOW).outcome is expected

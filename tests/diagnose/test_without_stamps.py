@@ -203,3 +203,57 @@ def test_what_a_loader_said_is_no_drivers_error() -> None:
     loader = "U-Boot 2024.01 (Jan 01 2024 - 00:00:00 +0000)\nmmc read: Invalid size\nmmc read: Invalid size\n"
     kernel = "Starting kernel ...\n[    0.000000] Linux version 6.6.0 (a@b) #1\nx login: \n"
     assert diagnosed(loader + kernel).outcome is Outcome.BOOT_OK
+
+
+SWITCHED_ON = "Decompressing Linux... done.\nBooting the kernel.\n"
+MADE_WRITABLE = "EXT4-fs (sda2): re-mounted. Opts: (null)\n"
+
+
+@pytest.mark.parametrize(
+    ("act", "expected"),
+    [
+        ("eth0: entered promiscuous mode\n", Outcome.BOOT_OK),
+        ("frob@quux:~$ \n", Outcome.BOOT_OK),
+        ("quux:~$ \n", Outcome.BOOT_OK),
+        ("", Outcome.FAILED),
+    ],
+)
+def test_what_had_run_programs_may_be_switched_off_and_on(act: str, expected: Outcome) -> None:
+    assert diagnosed((SWITCHED_ON + KERNEL + INIT + act) * 2).outcome is expected
+
+
+@pytest.mark.parametrize(("before", "expected"), [(MADE_WRITABLE, Outcome.DEGRADED), ("", Outcome.FAILED)])
+def test_what_is_mounted_beside_a_root_at_work_is_none(before: str, expected: Outcome) -> None:
+    damaged = (
+        "BTRFS info (device sdb1): disk space caching is enabled\n"
+        "BTRFS critical (device sdb1): corrupt leaf: root=1 block=26420 slot=29, unexpected item end\n"
+        "BTRFS error (device sdb1): open_ctree failed\n"
+    )
+    system = "Linux version 6.12.5-test (a@b) #1\n" + INIT + before + "random: crng init done\n"
+    made = system + "eth0: entered promiscuous mode\n" + damaged
+    assert diagnosed(made).outcome is expected
+
+
+@pytest.mark.parametrize("stamp", ["[    9.386253] ", ""])
+def test_who_speaks_is_told_by_the_form_of_a_message_too(stamp: str) -> None:
+    """The kernel's time-outs last, whether its lines have a stamp or not."""
+    lines = [
+        "input: Quux hotkeys as /devices/platform/quux/input/input10",
+        "quux_wmi: SFUN value: 0x37",
+        "usbcore: registered new interface driver quux",
+        "brcmfmac: brcmf_sdio_htclk: HT Avail timeout (1000000): clkctl 0x50",
+    ]
+    assert diagnosed("".join(f"{stamp}{line}\n" for line in lines)).outcome is Outcome.DEGRADED
+
+
+ANOTHER = ("lab@bench:~/quux$ ls -l", "total 48", "  CC      src/quux.o", "On branch quux")
+
+
+@pytest.mark.parametrize("beside", [0, 4])
+def test_an_excerpt_is_measured_without_the_lines_of_another_console(beside: int) -> None:
+    said = [f"[    4.2{number:05}] quux: quux stage {number} is set up" for number in range(12)]
+    failed = ["[    4.400000] quux: cannot read the frobs of quux: 5", "[    4.500000] quux: quux failed: -5"]
+    lines = [*said, *failed]
+    for number in range(beside):
+        lines.insert(3 * number + 1, ANOTHER[number])
+    assert diagnosed("".join(f"{line}\n" for line in lines)).outcome is Outcome.DEGRADED

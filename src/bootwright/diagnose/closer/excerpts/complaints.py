@@ -16,7 +16,7 @@ from bootwright.diagnose.judging.boot_needs import names_need
 from bootwright.diagnose.judging.ends.written import COMMAND, QUESTION, is_stamped, is_text
 from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
-from bootwright.diagnose.judging.gravity import is_grave
+from bootwright.diagnose.judging.gravity import is_grave, is_kernels
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.rules import shows_start
 from bootwright.diagnose.judging.shapes import is_dump, is_taken_back, looks_wrong, shape_of
@@ -105,7 +105,7 @@ class Complaints:
         stamped = is_stamped(message)
         self._lines += 1
         self._stamped += stamped
-        if self._lines > _LONGEST_REPORT:
+        if self._own_lines > _LONGEST_REPORT:
             return
         if is_dump(text):
             self._dump_lines.append(Occurrence(number, raw))
@@ -137,9 +137,17 @@ class Complaints:
     def _is_report(self) -> bool:
         """Whether it is a report of the kernel, cut out with its stack, and little else."""
         dumped = len(self._dump_lines)
-        # Where a kernel stamps its lines, those without stamp are of somebody else.
-        lines = self._stamped if dumped < self._stamped else self._lines
-        return self._lines <= _LONGEST_REPORT and dumped >= _FEWEST_DUMPED and dumped * 2 >= lines
+        lines = self._own_lines
+        return lines <= _LONGEST_REPORT and dumped >= _FEWEST_DUMPED and dumped * 2 >= lines
+
+    @property
+    def _own_lines(self) -> int:
+        """Lines of the log: where a kernel stamps its own, those without stamp are of somebody else.
+
+        Not where they prevail, or lines of a dump are among them.
+        """
+        dumped = len(self._dump_lines)
+        return self._stamped if self._stamped * 2 > self._lines and dumped <= self._stamped else self._lines
 
     def tell(self, state: BootState) -> None:
         """Let the state know of the errors that no signature knows."""
@@ -153,9 +161,7 @@ class Complaints:
         if state.rank < 0 and not self._stamped and is_text(self._raws):
             return
         grave = [error for error in errors if is_grave(error.place.raw)]
-        lasting = [
-            error for error in grave if prefix.split(error.place.raw).kernel or not _passes(error.text)
-        ]
+        lasting = [error for error in grave if _is_kernels(error) or not _passes(error.text)]
         if self._is_report:
             self._tell_about(state, [*(error.place for error in grave), *self._dump_lines], _HEAD_OF_REPORT)
         elif len(grave) >= _FEWEST_KNOWN and self._is_about(grave, one_in=_ONE_IN_KNOWN):
@@ -208,7 +214,7 @@ class Complaints:
         state.count_all(event, facts, places, len(places))
 
     def _is_about(self, errors: list[_Complaint], *, one_in: int = _ONE_IN) -> bool:
-        return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._lines
+        return bool(errors) and self._lines <= _EXCERPT and len(errors) * one_in >= self._own_lines
 
 
 def _lasting(errors: list[_Complaint], state: BootState) -> list[_Complaint]:
@@ -253,6 +259,11 @@ def _is_an_error(raw: bytes, text: bytes) -> bool:
 def _holds_no_boot(state: BootState, line: int) -> bool:
     """Whether nothing of a boot is in it, but the prompts before `line` at which somebody asked for it."""
     return all(name == "ready" and begun < line for name, (begun, _) in state.stage_lines.items())
+
+
+def _is_kernels(error: _Complaint) -> bool:
+    """Whether the kernel says it, by its stamp or, without any, by the form of its messages."""
+    return prefix.split(error.place.raw).kernel or (not error.by_program and is_kernels(error.text))
 
 
 def _is_permanent(text: bytes) -> bool:

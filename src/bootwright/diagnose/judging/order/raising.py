@@ -33,6 +33,7 @@ def raised(signature_findings: list[Found]) -> list[Found]:
         if not (signature.open_end or signature.joins or signature.may_be_empty)
         if signature.report or not reports_only
         if not any(set() < _devices(finding) <= devices for devices in empty)
+        if not _is_provoked(signature, finding, others)
         if (shared := _shared(finding, spans))
     ]
     if not candidates:
@@ -44,6 +45,18 @@ def raised(signature_findings: list[Found]) -> list[Found]:
     lines = (*finding.lines, *end)[:MOST_LINES]
     others[place] = signature, evolve(finding, severity=raising[0].severity, lines=lines)
     return others
+
+
+def _is_provoked(signature: Signature, finding: Finding, others: list[Found]) -> bool:
+    """Whether somebody had begun before to provoke it on purpose: that is not what a log was taken for."""
+    provokers = {event.partition("/")[0] for event in signature.provoked_by}
+    return any(
+        other.name in provokers and _first_line(cause) < _first_line(finding) for other, cause in others
+    )
+
+
+def _first_line(finding: Finding) -> int:
+    return min((line.number for line in finding.lines), default=0)
 
 
 def _devices(finding: Finding) -> set[str]:
