@@ -359,3 +359,16 @@ def test_a_codec_that_is_not_on_its_bus_is_no_lost_sound(error: str, expected: O
     given_up = f"{codec}probe with driver wm8960 failed with error {error}"
     text = START + lines((5.1, f"{codec}Failed to issue reset"), (5.2, given_up)) + "board login: \n"
     assert of(text)[0] is expected
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("r8125: enp5s0: link up", Outcome.BOOT_OK),
+        ("eth0: link up, 100Mbps, full-duplex, lpa 0x45E1", Outcome.BOOT_OK),
+        ("brcm-pcie 1000.pcie: no bus behind it", Outcome.DEGRADED),
+    ],
+)
+def test_a_link_is_told_in_the_forms_of_drivers_from_outside_too(link: str, expected: Outcome) -> None:
+    error = "rk_gmac-dwmac 2a0000.ethernet: Can not read property: tx_delay."
+    assert of(START + lines((3.1, error), (4.1, link)) + "board login: \n")[0] is expected
