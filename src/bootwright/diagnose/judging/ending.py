@@ -334,7 +334,9 @@ class Endings:
                     return f"{component.title} did not get as far as `{wanted}`"
         loaders = {name for name in state.shown if name not in {"kernel", "journal"}}
         starts = _KERNEL <= state.rank < _INIT or is_done_alone(state, lines)
-        starts = starts and bool(loaders) and lines[-1].voice in {KERNEL, ""}
+        done = is_done_alone(state, lines) and "@kernel/init" not in state.tallies
+        starts = (starts and bool(loaders)) or done
+        starts = starts and lines[-1].voice in {KERNEL, ""}
         if starts and not programs_speak(self._forms, state, lines):
             return "the console goes silent while the kernel starts, or was cut off there"
         if starts_alone(self._forms, state, lines):
