@@ -53,6 +53,20 @@ def test_services_that_go_on_after_a_crash_show_that_the_system_survived(
 
 
 @pytest.mark.parametrize(
+    ("pid", "end", "outcome"),
+    [
+        ("311", "[    9.9] Adding 3906044k swap on /dev/zram0.  Priority:100 extents:1\n", Outcome.DEGRADED),
+        ("1", "[    9.9] Adding 3906044k swap on /dev/zram0.  Priority:100 extents:1\n", Outcome.FAILED),
+        ("311", "[    9.9] usb 1-1: new high-speed USB device number 2 using xhci_hcd\n", Outcome.FAILED),
+    ],
+    ids=["swap is added after it", "the first program", "a driver alone"],
+)
+def test_programs_that_are_at_work_after_a_crash_show_the_same(pid: str, end: str, outcome: Outcome) -> None:
+    start = KERNEL + "[    8.0] Run /init as init process\n"
+    assert diagnosed(start + OOPS.replace("PID: 311", f"PID: {pid}") + end).outcome is outcome
+
+
+@pytest.mark.parametrize(
     ("end", "signature"),
     [
         ("- runit: fatal: unable to start child: /etc/runit/1: quux\n", "init-gave-up"),

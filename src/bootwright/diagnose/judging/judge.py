@@ -266,7 +266,8 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
     """Whether a report is of a system that was up, or of a part of it alone.
 
     It was up where the task is of a session or of another user than root, or after the boot; a part is a
-    driver of what no disk and no root depends on, in a task that is not the first process.
+    driver of what no disk and no root depends on, in a task that is not the first process. Nor did such a task
+    stop the boot where the programs of a system were at work after it.
     """
     if not signature.report or boot.kept is None:
         return False
@@ -279,7 +280,8 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
     files = kernel_modules().get(module, ())
     apart = keeps_no_root_away(files) if files else bool(module) and is_apart(module.encode())
     programs = boot.rank >= _INIT or facts.get("task", "") in LOADS_DRIVERS
-    return programs and facts.get("pid", "1") != "1" and apart
+    of_another = facts.get("pid", "1") != "1"
+    return of_another and ((programs and apart) or boot.acted_after(held.last_line))
 
 
 def _case(signature: Signature, boot: BootState, held: Held) -> tuple[Case | None, int, Held | None]:

@@ -34,6 +34,7 @@ _SURELY_UP = 300.0
 """Seconds on the kernel's clock: systemd's own limits for one job are 90 s (DefaultTimeoutStartSec), and
 what hangs in the kernel is told after 120 s (hung_task_timeout_secs)."""
 PROGRAMS_SPEAK: Final = "@programs/speak"
+PROGRAMS_ACT: Final = "@kernel/programs-act"
 """The event that programs were heard, in whatever words (`closer.programs`)."""
 
 
@@ -280,6 +281,10 @@ class BootState:
         return any(
             STAGES.index(name) >= wanted and last > line for name, (_, last) in self.stage_lines.items()
         )
+
+    def acted_after(self, line: int) -> bool:
+        """Whether the kernel tells after `line` of what it did for programs of a system alone."""
+        return any(tally.last.line > line for tally in self.tallies.get(PROGRAMS_ACT, {}).values())
 
     def was_up(self, line: int, seconds: float | None = None) -> bool:
         """Whether the boot was done before `line`: it was ready, or services had had minutes to start.

@@ -13,7 +13,7 @@ from bootwright.diagnose.judging.end_forms import EndForms
 from bootwright.diagnose.judging.first_program import leaves
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.shapes import shape_of
-from bootwright.diagnose.judging.state import BootState
+from bootwright.diagnose.judging.state import PROGRAMS_ACT, BootState
 from bootwright.diagnose.model import STAGES
 from bootwright.diagnose.reading.tail import LastLine
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, UNKNOWN
@@ -28,8 +28,6 @@ PROGRAM_LINES: Final = 20
 
 _BESIDE: Final = 3
 """Lines between the last steps of a kernel's start: what it checks, and drivers that it does not wait for."""
-_ACTS: Final = "@kernel/programs-act"
-"""The event that the kernel tells of what it does for programs alone."""
 _RENAMED: Final = b" renamed from "
 """A network card gets its name in the initramfs already (net/core/dev.c dev_change_name, Linux 6.12)."""
 
@@ -75,7 +73,7 @@ def is_silent(state: BootState, lines: Sequence[LastLine], cut: str) -> LastLine
 
 def _before_services(state: BootState, lines: Sequence[LastLine]) -> bool:
     """Whether the first program at most was started, in whatever the kernel and it said since."""
-    if state.rank not in {_ROOT, _INIT} or _ACTS in state.tallies:
+    if state.rank not in {_ROOT, _INIT} or PROGRAMS_ACT in state.tallies:
         return False
     starts = state.tallies.get("@kernel/init", {}).values()
     if any(start.last.line == lines[-1].number for start in starts):
@@ -95,7 +93,7 @@ def _is_last_step(state: BootState, lines: Sequence[LastLine]) -> bool:
     since = [line for line in lines if line.number > state.milestone]
     return (
         state.component == "kernel"
-        and _ACTS not in state.tallies
+        and PROGRAMS_ACT not in state.tallies
         and len(since) <= _BESIDE
         and all(line.voice == KERNEL or is_kernels(line.text) for line in since)
         and _last_seconds(lines) < STARTED
