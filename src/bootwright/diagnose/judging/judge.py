@@ -266,8 +266,8 @@ def _late_report(signature: Signature, boot: BootState, held: Held) -> bool:
     """Whether a report is of a system that was up, or of a part of it alone.
 
     It was up where the task is of a session or of another user than root, or after the boot; a part is a
-    driver of what no disk and no root depends on, in a task that is not the first process. Nor did such a task
-    stop the boot where the programs of a system were at work after it.
+    driver of what no disk and no root depends on, in a task that is not the first process. Nor did such a
+    task stop the boot where the programs of a system were at work after it.
     """
     if not signature.report or boot.kept is None:
         return False
