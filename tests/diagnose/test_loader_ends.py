@@ -190,3 +190,15 @@ def test_a_processor_that_takes_no_interrupts_goes_no_further() -> None:
         "i 0900 clear\nHCPGIR450W CP entered; disabled wait PSW 00020001 80000000 00000000 00009999\n"
     )
     assert diagnosis.outcome is Outcome.FAILED
+
+
+def test_a_loader_that_crashes_as_it_hands_over_has_failed_though_its_drivers_speak_as_a_kernels() -> None:
+    log = (
+        "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\nDRAM:  1 GiB\nStarting kernel ...\n\n"
+        "clk u5_quux_core already disabled\nclk u5_quux_apb already disabled\n"
+        "Unhandled exception: Store/AMO access fault\nresetting ...\n"
+        "### ERROR ### Please RESET the board ###\n"
+    )
+    diagnosis = diagnosed(log)
+    assert diagnosis.outcome is Outcome.FAILED
+    assert diagnosis.boots[-1].stage == "boot-loader"

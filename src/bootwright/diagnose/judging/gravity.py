@@ -45,8 +45,18 @@ def recognises_kernel(lines: Sequence[LastLine], *, whole: bool) -> bool:
 
     `whole`: they are all there is of the log.
     """
-    known = sum(is_kernels(line.text) for line in lines[-_RECOGNISED:])
+    kinds = [kind for line in lines[-_RECOGNISED:] if (kind := _kind(line.text)) is not None]
+    # After a loader one format over and over may be its own: loaders have drivers from kernels.
+    known = len(kinds) if whole else len(set(kinds))
     return known >= (1 if whole and len(lines) == 1 else _FEWEST)
+
+
+def _kind(text: bytes) -> object:
+    """What lines have in common that one place of a kernel prints; None of a line that is not a kernel's."""
+    said = speaker(text)
+    if said is not None:
+        return said.formats
+    return text if is_of_a_device(text) else None
 
 
 def weighs(raw: bytes, voice: str, *, running: bool) -> bool:
