@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from bootwright.diagnose.closer.devices import DEVICE, facts_of
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.messages.speaker import kernel_formats, speaker
 from bootwright.diagnose.model import Severity
@@ -13,7 +14,7 @@ from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import Examiner
 from bootwright.diagnose.reading.voice import EEPROM, JETSON, KERNEL, PROGRAM, SPEAKERS, UNKNOWN, voice_of
 from bootwright.diagnose.signatures.knowledge import load
-from bootwright.formats.messages.model import Call, Format
+from bootwright.formats.messages.model import Call, Format, Owner
 from bootwright.lab.machines.firmware import firmware
 
 KNOWLEDGE = load()
@@ -192,3 +193,19 @@ def test_a_word_before_a_message_is_no_interface() -> None:
     said = speaker(b"bond0: now running without any active interface!")
     assert said is not None
     assert said.interface == "bond0"
+
+
+def test_a_source_is_named_only_where_it_fits_the_driver() -> None:
+    """The words alone are in drivers of other things too."""
+    for driver, device in ((b"mt7530-mdio", b"mdio-bus:1f"), (b"axp20x-rsb", b"sunxi-rsb-3a3")):
+        other = Owner("snd_other", "sound/soc/codecs/other.c")
+        own = Owner("own", f"drivers/some/{driver.decode()}.c")
+        match = DEVICE.match(driver + b" " + device + b": failed to read register: -110")
+        assert match is not None
+        assert "file" not in dict(facts_of(match, device, "", [other]))
+        assert "module" not in dict(facts_of(match, device, "", [other]))
+        assert dict(facts_of(match, device, "", [other, own]))["file"] == own.file
+    match = DEVICE.match(b"mv88e6085 d0032004.mdio-mii:01: no answer")
+    assert match is not None
+    family = Owner("mv88e6xxx", "drivers/net/dsa/mv88e6xxx/mv88e6xxx")
+    assert dict(facts_of(match, b"d0032004.mdio-mii:01", "", [family]))["file"] == family.file

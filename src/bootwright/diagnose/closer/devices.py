@@ -45,6 +45,11 @@ _CORES: Final = (
     "/platform.c",
     "/firmware_loader/main.c",
 )
+_WORDS: Final = re.compile(r"[a-z0-9]+")
+_BARE: Final = re.compile(r"\b[a-z]{3,}(?=\d+\b)")
+"""The letters of a name that ends in a number: `mmc` of `mmc0`."""
+_FAMILY: Final = 4
+"""Letters that the chips of one driver have in common: `mv88e6085` is driven by mv88e6xxx."""
 _KEPT: Final = 4
 _INIT: Final = STAGES.index("init")
 DEVICE: Final = re.compile(
@@ -284,8 +289,10 @@ def facts_of(
     said = said or match
     netdev = match.groupdict().get("netdev")
     driver = match["driver"]
-    if driver == device and owners and owners[0].module:
-        driver = owners[0].module.encode()
+    if driver == device:
+        driver = owners[0].module.encode() if owners and owners[0].module else driver
+    else:
+        owners = [owner for owner in owners if _may_be(owner, driver)]
     return (
         ("device", device.decode()),
         ("driver", driver.decode()),
@@ -294,6 +301,21 @@ def facts_of(
         *((("file", owners[0].file),) if owners else ()),
         *((("netdev", netdev.decode()),) if netdev else ()),
         *((("module", owners[0].module),) if owners and owners[0].module else ()),
+    )
+
+
+def _may_be(owner: Owner, driver: bytes) -> bool:
+    """Whether a module or file has a word, also of a folder, in common with the driver that a line names.
+
+    A core of drivers speaks in the name of any. Words that fit many formats (`failed to read register: %d`)
+    are found in drivers of other things too.
+    """
+    names = _WORDS.findall(f"{owner.file} {owner.module}".lower())
+    own = driver.decode().lower()
+    return _of_core((owner,)) or any(
+        word in names or (len(word) >= _FAMILY and any(name.startswith(word[:_FAMILY]) for name in names))
+        for word in (*_WORDS.findall(own), *_BARE.findall(own))
+        if len(word) > 1
     )
 
 
