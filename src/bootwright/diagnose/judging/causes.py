@@ -268,6 +268,7 @@ class _Folding:
                 self._signatures[index].fallback,
                 self._signatures[index].says_no_why,
                 severity[index] is Severity.DEGRADING and not self._crashed(index),
+                severity[index] is Severity.DEGRADING and not self._signatures[index].lost,
                 # What a program lacks is more often a device's trouble than the other way round.
                 severity[index] is Severity.DEGRADING and self._findings[index].area in _OF_PROGRAMS,
                 severity[index] is Severity.DEGRADING and not _goes_on(self._findings[index]),

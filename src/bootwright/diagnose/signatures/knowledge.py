@@ -169,6 +169,7 @@ def _signature(file: SignatureFile) -> Signature:
         open_end=file.open_end,
         fallback=file.fallback,
         may_be_meant=file.may_be_meant,
+        lost=file.lost,
         unless_told=file.unless_told,
         unless_told_by=file.unless_told_by,
         may_be_empty=file.may_be_empty,

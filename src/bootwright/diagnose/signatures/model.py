@@ -203,6 +203,8 @@ class Signature:
     may_be_meant: bool = False
     """What it tells of may be as its owner wants it (no cable, a server that is off): it stands behind what
     cannot."""
+    lost: bool = False
+    """A device of the machine is gone until it is switched off and on: told before what fails to come."""
     unless_told: bool = False
     """It counts only where no other finding shows one of its lines."""
     unless_told_by: tuple[str, ...] = ()

@@ -186,6 +186,7 @@ class SignatureFile:
     open_end: bool = False
     fallback: bool = False
     may_be_meant: bool = False
+    lost: bool = False
     unless_told: bool = False
     unless_told_by: tuple[str, ...] = field(default=(), metadata=LONE)
     may_be_empty: bool = False
