@@ -19,7 +19,7 @@ from bootwright.diagnose.closer.kept import MOST as LOOKED_AT
 from bootwright.diagnose.engine import diagnose_bytes
 from bootwright.diagnose.judging.shapes import looks_wrong
 from bootwright.diagnose.messages.speaker import speaker
-from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
+from bootwright.diagnose.model import RANKS, Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.signatures.banners import banner_of
 from bootwright.diagnose.signatures.knowledge import load
 from bootwright.diagnose.signatures.model import Knowledge, Rule
@@ -258,9 +258,7 @@ def rests_on_its_share(case: Case) -> bool:
     return diagnose_bytes(case.data, "log", _without_shares()).outcome is not case.before.outcome
 
 
-_BY_SHARE = frozenset(
-    {"@log/errors", "@log/about", "@log/quoted", "@window/errors", "@window/about", "@window/stack"}
-)
+_BY_SHARE = {"@log/errors", "@log/about", "@log/quoted", "@window/errors", "@window/about", "@window/stack"}
 
 
 @cache
@@ -310,9 +308,9 @@ def _waits() -> frozenset[str]:
     )
 
 
-_STARTS = frozenset({"firmware", "boot-loader", "kernel"})
-_AT_WORK = frozenset({"programs at work"})
-"""What a kernel does for programs of a system alone, by the label of that stage."""
+_STARTS = {"firmware", "boot-loader", "kernel"}
+_AT_WORK = "programs at work"
+"""What a kernel does for programs of a system alone: the label of that stage."""
 
 
 def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterator[Copy]:
@@ -328,7 +326,7 @@ def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterat
     if len(case.data) <= LOOKED_AT < 2 * len(case.data):
         return
     last = case.before.boots[-1]
-    worked = any(stage.name in {"services", "ready"} or stage.label in _AT_WORK for stage in last.stages)
+    worked = any(stage.name in {"services", "ready"} or stage.label == _AT_WORK for stage in last.stages)
     if not worked and case.before.outcome is not Outcome.FAILED:
         return
     end = b"" if case.data.endswith(b"\n") else b"\n"
@@ -336,12 +334,34 @@ def twice(case: Case, _noise: Sequence[bytes], _chance: random.Random) -> Iterat
 
 
 def healthy_cut(case: Case, _noise: Sequence[bytes], chance: random.Random) -> Iterator[Copy]:
+    """Not behind a flaw, nor from a restart without a word to where the machine got further.
+
+    There what is left shows a failure, and what showed that it was got over is cut off.
+    """
     if not case.healthy:
         return
     lines = lines_of(case.data)
-    places = list(range(1, len(lines)))
+    flaw = min(
+        (line.number for finding in serious(case.before) for line in finding.lines), default=len(lines)
+    )
+    restarts = list(_restarts(case.before))
+    places = [
+        place
+        for place in range(1, min(len(lines), flaw))
+        if not any(restarted <= place < further for restarted, further in restarts)
+    ]
     for place in sorted(chance.sample(places, min(CUTS, len(places)))):
         yield Copy(b"\n".join(lines[:place]) + b"\n", f"after line {place}")
+
+
+def _restarts(diagnosis: Diagnosis) -> Iterator[tuple[int, int]]:
+    """Where each boot ended that restarted, and the line with which a later one got further than it had."""
+    for number, boot in enumerate(diagnosis.boots):
+        if boot.restarted:
+            reached = RANKS.get(boot.stage, -1)
+            later = (stage for boot in diagnosis.boots[number + 1 :] for stage in boot.stages)
+            further = (stage.line for stage in later if RANKS[stage.name] > reached)
+            yield boot.last_line + 1, next(further, diagnosis.lines)
 
 
 RELATIONS = (

@@ -121,6 +121,22 @@ def test_two_boots_that_end_as_they_start_their_first_program_may_be_a_loop(end:
     assert len(copies("twice", LOADER + KERNEL + end)) == made
 
 
+FLAW = "[    9.100000] BUG: kernel NULL pointer dereference, address: 0000000000000010\n"
+UP = "[    8.000000] systemd[1]: Reached target multi-user.target - Multi-User System.\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        # The second start has got further than the first one with its eleventh line.
+        ((LOADER + KERNEL) * 2 + DONE + AT_WORK, {1, 2, 3, 4, 5, 11, 12}),
+        (KERNEL + DONE + UP + FLAW + "[   30.000000] quux: frobs are ready\n" * 9, {1, 2, 3}),
+    ],
+)
+def test_a_cut_leaves_what_a_failure_was_got_over_with(text: str, cut: set[int]) -> None:
+    assert {copy.count(b"\n") for copy in copies("healthy-cut", text)} == cut
+
+
 def test_no_driver_speaks_before_the_kernels_version() -> None:
     booting = "[    0.000000] Booting Linux on physical CPU 0x0\n"
     (noisy,) = copies("kernel-noise", booting + KERNEL + DONE)

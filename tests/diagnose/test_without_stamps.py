@@ -257,3 +257,26 @@ def test_an_excerpt_is_measured_without_the_lines_of_another_console(beside: int
     for number in range(beside):
         lines.insert(3 * number + 1, ANOTHER[number])
     assert diagnosed("".join(f"{line}\n" for line in lines)).outcome is Outcome.DEGRADED
+
+
+@pytest.mark.parametrize(("stamp", "expected"), [("[    0.090151] ", Outcome.UNKNOWN), ("", Outcome.FAILED)])
+def test_what_has_a_kernels_stamp_after_a_loader_is_no_loaders_last_word(
+    stamp: str, expected: Outcome
+) -> None:
+    assert diagnosed(f"{LOADER}{stamp}frob: registration failed\n").outcome is expected
+
+
+def test_what_a_program_was_refused_is_no_attempt_at_a_root() -> None:
+    system = KERNEL + INIT
+    denied = 'audit(0.0:466): avc: denied { write } for name="/" dev="rootfs" permissive=0\n'
+    assert diagnosed(f"{system}quux: type=1400 {denied}").outcome is Outcome.BOOT_OK
+    assert (
+        diagnosed("Linux version 6.12.5-test (a@b) #1\nERROR: cannot mount root\n").outcome is Outcome.FAILED
+    )
+
+
+@pytest.mark.parametrize(("waited", "expected"), [("timeout!", Outcome.DEGRADED), ("done", Outcome.BOOT_OK)])
+def test_an_interface_that_was_waited_for_in_vain_is_missed(waited: str, expected: Outcome) -> None:
+    """However much the system says after it."""
+    network = f"Starting network: Waiting for interface eth0 to appear..... {waited}\n"
+    assert diagnosed(KERNEL + INIT + network + CHATTER * 3).outcome is expected

@@ -171,6 +171,8 @@ class Diagnoser:
         if (state.rank < 0 or state.handed_over) and recognises_kernel(after_handover, whole=state.rank < 0):
             state.kernel_runs()
             recognised = True
+        if 0 <= state.rank < _KERNEL and any(line.voice == KERNEL for line in after_handover):
+            state.kernel_runs()  # a quiet one, of whose start its errors alone are seen
         ending = self._endings.of(state, lines)
         state.end(ending.event, [Occurrence(line.number, line.raw) for line in ending.proof], ending.facts)
         state.cut = ending.cut

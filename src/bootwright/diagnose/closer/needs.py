@@ -25,13 +25,15 @@ _WARNING: Final = re.compile(rb"(?:(?<=\A)|(?<=: ))Warning: ")
 """With which dracut says that something failed (107, modules.d/99base/dracut-lib.sh warn())."""
 _SCRIPT: Final = re.compile(rb"\A\s*/[\w./-]{1,60}: (?:line )?\d{1,5}: ")
 """A shell names the script that it runs (bash, BusyBox ash), which is not what the script misses."""
+_DENIED: Final = re.compile(rb"\btype=1[34]\d\d audit\(|\bavc: +denied\b")
+"""What a program was refused (kernel/audit.c, security/selinux/avc.c; Linux 6.12), whatever it is called."""
 _KEPT: Final = 4
 """Attempts shown, the last ones."""
 
 
 def attempted(text: bytes) -> tuple[BootNeed, ...]:
     """What a message, whoever says it, tells of a failed attempt to get."""
-    if not speaks_of_error(_WARNING.sub(b"", text)):
+    if _DENIED.search(text) is not None or not speaks_of_error(_WARNING.sub(b"", text)):
         return ()
     text = _SCRIPT.sub(b"", text)
     return tuple(need for need in boot_needs() if any(words.search(text) is not None for words in need.words))
