@@ -15,7 +15,8 @@ from collections.abc import Iterator, Sequence
 from attrs import field, frozen
 
 from bootwright.diagnose.model import STAGES, Boot, Outcome
-from relations import Case, lines_of, rests_on_its_share, serious
+from other_clocks import lines_of
+from relations import Case, rests_on_its_share, serious
 
 LONG = 150
 """Lines of a healthy beginning at least."""
