@@ -55,14 +55,14 @@ def _is_root(facts: Mapping[str, str], boot: BootState) -> bool:
 
 
 def _mounted_by_kernel(boot: BootState) -> set[str]:
-    """What the kernel itself mounted as its root, by what the file system says right before; or empty."""
-    roots = {tally.first[0].line for tally in boot.tallies.get("no-root/mounted", {}).values()}
-    return {
-        tally.facts["device"]
+    """What the kernel itself mounted as its root, by what a file system said last before; or empty."""
+    said = [
+        (place.line, tally.facts["device"])
         for tally in boot.tallies.get("no-root/filesystem", {}).values()
         for place in tally.first
-        if place.line + 1 in roots
-    }
+    ]
+    roots = [tally.first[0].line for tally in boot.tallies.get("no-root/mounted", {}).values()]
+    return {max(before)[1] for root in roots if (before := [entry for entry in said if entry[0] < root])}
 
 
 def _plain(device: str) -> str:
