@@ -48,6 +48,7 @@ KINDS = {
     "signatures": "bootwright.diagnose.signatures.schema:SIGNATURES",
     "print-calls": "bootwright.formats.messages.printers:PRINT_CALLS",
     "boot-needs": "bootwright.diagnose.judging.boot_needs:BOOT_NEEDS",
+    "device-names": "bootwright.diagnose.closer.identities:DEVICE_NAMES",
     "device-roles": "bootwright.diagnose.judging.device_roles:DEVICE_ROLES",
     "reports": "bootwright.diagnose.closer.report_forms:REPORTS",
     "stages": "bootwright.diagnose.signatures.schema:STAGE_FILES",
