@@ -333,9 +333,9 @@ class Endings:
                 if state.rank < STAGES.index(wanted):
                     return f"{component.title} did not get as far as `{wanted}`"
         loaders = {name for name in state.shown if name not in {"kernel", "journal"}}
-        starts = _KERNEL <= state.rank < _INIT or is_done_alone(state, lines)
-        done = is_done_alone(state, lines) and "@kernel/init" not in state.tallies
-        starts = (starts and bool(loaders)) or done
+        done = is_done_alone(state, lines)
+        starts = bool(loaders) and (done or _KERNEL <= state.rank < _INIT)
+        starts = starts or (done and "@kernel/init" not in state.tallies)
         starts = starts and lines[-1].voice in {KERNEL, ""}
         if starts and not programs_speak(self._forms, state, lines):
             return "the console goes silent while the kernel starts, or was cut off there"
