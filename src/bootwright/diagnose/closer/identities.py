@@ -48,6 +48,12 @@ class DeviceNames:
 DEVICE_NAMES = Kind("device-names", "what messages tell of a device", DeviceNames)
 
 
+@cache
+def device_names() -> tuple[DeviceNames, ...]:
+    """All of them. Raises `Malformed` for a file that is not right."""
+    return tuple(DEVICE_NAMES.all().values())
+
+
 def words_for(device: str, lines: Iterable[bytes]) -> tuple[str, ...]:
     """What the lines of a boot tell of a device: its driver, what that is for, and how it calls itself.
 
@@ -76,7 +82,7 @@ def _told(device: str, lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
         if number > _MOST_LINES:
             return
         text = prefix.split(raw).text
-        for file in DEVICE_NAMES.all().values():
+        for file in device_names():
             for form in file.forms:
                 match = form.search(text)
                 if match is None or match["device"] not in wanted:
@@ -88,14 +94,18 @@ def _told(device: str, lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
 
 @cache
 def _is_driver(name: bytes) -> bool:
-    return name.decode("latin-1").replace("-", "_") in kernel_modules() or role_of_name(name) is not None
+    return _module(name.decode("latin-1")) in kernel_modules() or role_of_name(name) is not None
+
+
+def _module(driver: str) -> str:
+    return driver.replace("-", "_")
 
 
 def _use(driver: str) -> str:
     """What a driver's device is for; empty where that is not known, or its name says it."""
     if not driver:
         return ""
-    role = role_of(kernel_modules().get(driver.replace("-", "_"), ())) or role_of_name(driver.encode())
+    role = role_of(kernel_modules().get(_module(driver), ())) or role_of_name(driver.encode())
     return role.name if role is not None and role.name not in driver else ""
 
 
@@ -104,7 +114,7 @@ def _class(code: str) -> str:
     return next(
         (
             entry.name
-            for file in DEVICE_NAMES.all().values()
+            for file in device_names()
             for entry in file.classes
             if code and code.startswith(entry.begins)
         ),
