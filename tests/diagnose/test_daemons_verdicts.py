@@ -28,6 +28,22 @@ CASES = {
         "zed[7]: eid=1 class=statechange pool='quux' vdev=sdb1 vdev_state=UNAVAIL",
         "zed[7]: eid=2 class=statechange pool='quux' vdev=sdb1 vdev_state=ONLINE",
     ),
+    "update-failed": (
+        "swupdate[7]: [FATAL] : SWUPDATE failed [1] Image invalid or corrupted. Not installing ...",
+        "swupdate[7]: [INFO ] : SWUPDATE successful ! SWUPDATE successful !",
+    ),
+    "display-server-failed": (
+        "sddm[7]: Could not start Display server on vt 1",
+        "sddm-helper[9]: pam_unix(sddm:session): session opened for user frob(uid=1000) by (uid=0)",
+    ),
+    "volume-group-partial": (
+        "lvm[7]:   Refusing activation of partial LV quux/data.  Use '--activationmode partial' to override.",
+        "lvm[8]: PV /dev/sdb1 online, VG quux is complete.",
+    ),
+    "service-died": (
+        "systemd[1]: mariadb.service: Failed with result 'exit-code'.",
+        "systemd[1]: Started mariadb.service - MariaDB 11.4 database server.",
+    ),
 }
 FULL = "quuxd[7]: cannot write /var/lib/quux: No space left on device"
 
@@ -64,3 +80,77 @@ def test_a_full_file_system(lines: list[str], outcome: Outcome) -> None:
 def test_another_reason_than_the_key_is_no_wrong_password() -> None:
     diagnosis = diagnose_bytes(f"{UP}[   20.0] {WRONG}CONN_FAILED\n".encode())
     assert diagnosis.outcome is Outcome.BOOT_OK
+
+
+CERTIFICATE = "quuxd[7]: TLS: certificate is not yet valid"
+DIED = "systemd[1]: postgresql.service: Failed with result 'exit-code'."
+AGAIN = "systemd[1]: quux.service: Scheduled restart job, restart counter is at "
+FATAL = 'quux[7]: time="2025-11-30T10:00:20Z" level=fatal msg="cannot read its configuration"'
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        ([(20, CERTIFICATE)], Outcome.BOOT_OK),
+        ([(20, CERTIFICATE), (21, CERTIFICATE), (22, CERTIFICATE)], Outcome.BOOT_OK),
+        ([(20, CERTIFICATE), (50, CERTIFICATE), (90, CERTIFICATE)], Outcome.DEGRADED),
+        ([(20, DIED)], Outcome.DEGRADED),
+        ([(20, "systemd[1]: Stopping postgresql.service - PostgreSQL..."), (21, DIED)], Outcome.BOOT_OK),
+        ([(20, DIED.replace("postgresql", "kerneloops"))], Outcome.BOOT_OK),
+        ([(20, f"{AGAIN}3.")], Outcome.BOOT_OK),
+        ([(20, f"{AGAIN}7."), (21, "systemd[1]: Started quux.service - Quux.")], Outcome.BOOT_OK),
+        (
+            [(20, f"{AGAIN}7."), (21, "systemd[1]: quux.service: Failed with result 'signal'.")],
+            Outcome.DEGRADED,
+        ),
+        ([(20, f"{AGAIN}41."), (21, "systemd[1]: Started quux.service - Quux.")], Outcome.DEGRADED),
+        ([(20, f"{AGAIN}41.".replace("quux", "bluetooth"))], Outcome.BOOT_OK),
+        ([(20, FATAL), (30, FATAL), (40, FATAL)], Outcome.DEGRADED),
+        ([(20, "systemd-oomd[7]: No swap; memory pressure usage will be degraded")], Outcome.BOOT_OK),
+        (
+            [(20, "systemd-oomd[7]: Killed /user.slice/user-1000.slice/app-frob.scope due to memory used")],
+            Outcome.BOOT_OK,
+        ),
+        ([(20, "systemd-oomd[7]: Killed /system.slice/quux.service due to memory used")], Outcome.DEGRADED),
+        ([(20, "udevadm[7]: Timed out for waiting the udev queue being empty.")], Outcome.BOOT_OK),
+        ([(20, "systemd-udevd[7]: 0000:01:00.0: Worker [9] processing SEQNUM=8 killed")], Outcome.DEGRADED),
+        (
+            [(20, "systemd-udevd[7]: 0000:01:00.0: Worker [9] processing SEQNUM=8 is taking a long time")],
+            Outcome.BOOT_OK,
+        ),
+        ([(20, "gdm[7]: Gdm: GdmDisplay: Session never registered, failing")], Outcome.BOOT_OK),
+        ([(20, "gdm[7]: Gdm: GdmDisplay: Session never registered, failing")] * 2, Outcome.DEGRADED),
+    ],
+)
+def test_what_comes_once_and_what_stays(lines: list[tuple[int, str]], outcome: Outcome) -> None:
+    text = "".join(f"[{seconds:5d}.0] {line}\n" for seconds, line in lines)
+    diagnosis = diagnose_bytes((UP + text).encode())
+    assert diagnosis.outcome is outcome, diagnosis.blamed and diagnosis.blamed.finding.cause
+
+
+def test_the_first_of_several_units_tells_why() -> None:
+    text = (
+        "[   20.0] quuxfs[5]: [main] crit: cannot resolve the name of this node\n"
+        "[   20.1] systemd[1]: quux-cluster.service: Control process exited, status=255/EXCEPTION\n"
+        "[   20.2] systemd[1]: Failed to start quux-cluster.service - Quux cluster.\n"
+        "[   20.3] systemd[1]: Failed to start quux-stat.service - Quux statistics.\n"
+        "[   20.4] systemd[1]: Failed to start quux-gate.service - Quux gate.\n"
+    )
+    blamed = diagnose_bytes((UP + text).encode()).blamed
+    assert blamed is not None
+    assert "cannot resolve the name" in blamed.finding.cause
+
+
+def test_an_instance_of_a_unit_speaks_by_its_own_name() -> None:
+    unit = "quuxdb@15-main.service"
+    text = (
+        f"[   20.0] systemd[1]: Starting {unit} - Quux 15-main...\n"
+        "[   20.1] quuxdb@15-main[9]: PANIC:  could not locate a valid checkpoint record\n"
+        "[   20.2] quuxdb@15-main[9]: quux_ctl: could not start server\n"
+        f"[   20.3] systemd[1]: {unit}: Can't open PID file /run/quuxdb.pid (yet?) after start: none\n"
+        f"[   20.4] systemd[1]: {unit}: Failed with result 'protocol'.\n"
+        f"[   20.5] systemd[1]: Failed to start {unit} - Quux 15-main.\n"
+    )
+    blamed = diagnose_bytes((UP + text).encode()).blamed
+    assert blamed is not None
+    assert "valid checkpoint record" in blamed.finding.cause

@@ -30,7 +30,7 @@ _WORDS: Final = (
     rb"|defined|set|permitted|enough|a valid|recogni[sz]ed|loaded|started|an? )"
     rb"|\bno (?:such|valid|bootable|usable|suitable|link|response|reply|answer|carrier|space|memory|room|ack"
     rb"|acknowledge|more |(?:boot )?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)"
-    rb"|\bunknown (?:device|board|chip|image|format)\b"
+    rb"|\bunknown (?:device|board|chip|image|format|file ?system)\b"
     rb"|\b(?:giving|gave|give) up\b|\bout of (?:memory|space|range|sync)\b"
     rb"|\bdisagrees about\b|\bversion magic .{3,80} should be\b"
     rb"|\bplease (?:reset|restart|insert|reboot)\b|\bnothing to boot\b)"
@@ -68,6 +68,7 @@ _DENIED: Final = holds(
     rb"(?:default|dummy|built|fixed|random|generated)"
     rb"|\bdefaults? to\b|\bcontinu(?:e|ing)\b|\boptional\b|\bignor(?:ed?|ing)\b|\bdisabl(?:ed|ing)\b"
     rb"|\. waiting\.\.\.|\busing (?:a )?temporary\b|\binactive \(dead\)"
+    rb"|\bdmesg\(1\) may have more\b"
     rb"|\breconfiguring\b|\blink is not ready\b|\bhibernat(?:e|ion)\b|\bresume device\b"
     rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
     rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",

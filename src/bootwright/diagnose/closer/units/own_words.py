@@ -39,7 +39,7 @@ _LEVEL: Final = re.compile(rb"\[(?:emerg|alert|crit|error|fatal)\]|\b(?:FATAL|PA
 """With which a program says itself that something is wrong (nginx, Apache, PostgreSQL)."""
 _OF_COURSE: Final = re.compile(
     rb"\S+: (?:Failed with result|Failed to start|Unit entered|Scheduled|Start request|Job |Triggering"
-    rb"|(?:[Mm]ain|[Cc]ontrol|Mount) process exited|Consumed|Deactivated)"
+    rb"|(?:[Mm]ain|[Cc]ontrol|Mount) process exited|Consumed|Deactivated|Can't open PID file)"
 )
 """What systemd says of every unit that fails (systemd 257 src/core/unit.c, service.c, mount.c)."""
 _FILE_SYSTEMS: Final = "fs/"
@@ -115,7 +115,7 @@ def _stem(unit: str) -> str:
 
 def _same(program: str, unit: str) -> bool:
     """Whether a program is a unit's by their names: one begins as the other."""
-    name = program.rpartition("/")[2].lower().replace("_", "-")
+    name = program.rpartition("/")[2].partition("@")[0].lower().replace("_", "-")
     if name == "systemd" or len(name) < _SHORTEST:
         return False
     if " " in unit:
