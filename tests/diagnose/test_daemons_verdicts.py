@@ -40,6 +40,10 @@ CASES = {
         "lvm[7]:   Refusing activation of partial LV quux/data.  Use '--activationmode partial' to override.",
         "lvm[8]: PV /dev/sdb1 online, VG quux is complete.",
     ),
+    "multipath-lost": (
+        "multipathd[7]: quux: remaining active paths: 0",
+        "multipathd[7]: quux: remaining active paths: 2",
+    ),
     "service-died": (
         "systemd[1]: mariadb.service: Failed with result 'exit-code'.",
         "systemd[1]: Started mariadb.service - MariaDB 11.4 database server.",
@@ -87,6 +91,11 @@ DIED = "systemd[1]: postgresql.service: Failed with result 'exit-code'."
 AGAIN = "systemd[1]: quux.service: Scheduled restart job, restart counter is at "
 FATAL = 'quux[7]: time="2025-11-30T10:00:20Z" level=fatal msg="cannot read its configuration"'
 
+FULL_AUDIT = "auditd[7]: Audit daemon is suspending logging due to low disk space."
+FILES = "quux[7]: accept: Too many open files"
+LOGIN = "login[7]: PAM unable to dlopen({}.so): /lib/security/quux: cannot open shared object file"
+ISCSI = "iscsid[7]: connect to 198.51.100.7:3260 failed (No route to host)"
+
 
 @pytest.mark.parametrize(
     ("lines", "outcome"),
@@ -106,6 +115,21 @@ FATAL = 'quux[7]: time="2025-11-30T10:00:20Z" level=fatal msg="cannot read its c
         ([(20, f"{AGAIN}41."), (21, "systemd[1]: Started quux.service - Quux.")], Outcome.DEGRADED),
         ([(20, f"{AGAIN}41.".replace("quux", "bluetooth"))], Outcome.BOOT_OK),
         ([(20, FATAL), (30, FATAL), (40, FATAL)], Outcome.DEGRADED),
+        ([(20, FULL_AUDIT)], Outcome.DEGRADED),
+        ([(20, FILES), (21, FILES)], Outcome.BOOT_OK),
+        ([(20, FILES), (21, FILES), (22, FILES)], Outcome.DEGRADED),
+        ([(20, "cgroup: fork rejected by pids controller in /system.slice/quux.service")], Outcome.DEGRADED),
+        ([(20, LOGIN.format("pam_kwallet5"))], Outcome.BOOT_OK),
+        ([(20, LOGIN.format("pam_unix"))], Outcome.DEGRADED),
+        ([(20, ISCSI), (25, ISCSI)], Outcome.BOOT_OK),
+        ([(20, ISCSI)] * 6, Outcome.DEGRADED),
+        (
+            [(20, ISCSI)] * 6 + [(60, "iscsid[7]: Connection1:0 to [target: a] is operational now")],
+            Outcome.BOOT_OK,
+        ),
+        ([(20, "systemd[1]: Failed to start fstrim.service - Discard unused blocks.")], Outcome.BOOT_OK),
+        ([(20, "exFAT-fs (sda1): Volume was not properly unmounted. Please run fsck.")], Outcome.BOOT_OK),
+        ([(20, "F2FS-fs (sda1): Bitmap was wrongly set, blk:77")], Outcome.DEGRADED),
         ([(20, "systemd-oomd[7]: No swap; memory pressure usage will be degraded")], Outcome.BOOT_OK),
         (
             [(20, "systemd-oomd[7]: Killed /user.slice/user-1000.slice/app-frob.scope due to memory used")],

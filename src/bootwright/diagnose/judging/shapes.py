@@ -30,7 +30,7 @@ _WORDS: Final = (
     rb"|defined|set|permitted|enough|a valid|recogni[sz]ed|loaded|started|an? )"
     rb"|\bno (?:such|valid|bootable|usable|suitable|link|response|reply|answer|carrier|space|memory|room|ack"
     rb"|acknowledge|more |(?:boot )?(?:device|medium|media|disk|card|image|kernel|partition)s?\b)"
-    rb"|\bunknown (?:device|board|chip|image|format|file ?system)\b"
+    rb"|\bunknown (?:device|board|chip|image|format|file ?system|keyword|option|directive)\b"
     rb"|\b(?:giving|gave|give) up\b|\bout of (?:memory|space|range|sync)\b"
     rb"|\bdisagrees about\b|\bversion magic .{3,80} should be\b"
     rb"|\bplease (?:reset|restart|insert|reboot)\b|\bnothing to boot\b)"

@@ -37,6 +37,10 @@ _WORD: Final = re.compile(r"[a-z][a-z0-9_-]{3,}")
 _AGAIN: Final = re.compile(rb"\b(?:Start(?:ing|ed)|Stopp(?:ing|ed)|Reload(?:ing|ed)) ")
 _LEVEL: Final = re.compile(rb"\[(?:emerg|alert|crit|error|fatal)\]|\b(?:FATAL|PANIC|ERROR)\b")
 """With which a program says itself that something is wrong (nginx, Apache, PostgreSQL)."""
+_GRAVE: Final = re.compile(
+    rb"\[(?:emerg|alert|crit|fatal)\]|\b(?:FATAL|PANIC|crit|fatal|emerg):|-- exiting\b"
+)
+"""With which it says that it goes no further for that."""
 _OF_COURSE: Final = re.compile(
     rb"\S+: (?:Failed with result|Failed to start|Unit entered|Scheduled|Start request|Job |Triggering"
     rb"|(?:[Mm]ain|[Cc]ontrol|Mount) process exited|Consumed|Deactivated|Can't open PID file)"
@@ -75,7 +79,8 @@ def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence
     last = [entry for entry in own if entry[0] == own[0][0]][:_LAST_WORDS]
     wrong = [place for _, place, words in reversed(last) if _complains(words)]
     if wrong:
-        return tuple(wrong[:_SHOWN])
+        grave = [place for place in wrong if _GRAVE.search(place.raw) is not None]
+        return tuple(dict.fromkeys((*grave[:1], *wrong)))[:_SHOWN]
     return (beside,) if beside is not None and not own else ()
 
 
@@ -106,7 +111,7 @@ def first_programs_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence
 
 
 def _complains(words: bytes) -> bool:
-    return looks_wrong(words) or _LEVEL.search(words) is not None
+    return looks_wrong(words) or _LEVEL.search(words) is not None or _GRAVE.search(words) is not None
 
 
 def _stem(unit: str) -> str:
