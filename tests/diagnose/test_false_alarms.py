@@ -292,3 +292,16 @@ def test_a_few_lines_are_quoted_for_the_error_in_them(log: str, expected: Outcom
 )
 def test_what_looks_like_an_error_and_is_none(lines: str) -> None:
     assert outcome(lines) is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        "rcu: INFO: rcu_preempt detected expedited stalls on CPUs/tasks: { 1-... } 6 jiffies s: 301\n",
+        "ifup: Waiting up to 60 more seconds for network configuration...\n",
+    ],
+)
+def test_what_is_worth_knowing_only_is_no_worse_in_a_machine_that_came_up(report: str) -> None:
+    *before, ready = UP.splitlines(keepends=True)
+    assert outcome("".join([*before, "[    5.000000] " + report, ready])) is Outcome.BOOT_OK
+    assert outcome(UP + "[ 5000.000000] " + report) is Outcome.BOOT_OK

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from bootwright.diagnose.model import RANKS, STAGES
+from bootwright.diagnose.model import RANKS, STAGES, Severity
 from bootwright.diagnose.reading.kept_literals import keep
 from bootwright.diagnose.reading.patterns import Pattern
 from bootwright.diagnose.signatures.model import (
@@ -142,6 +142,16 @@ def _event_name(name: str, signature: str) -> str:
     return name if name.startswith("@") or "/" in name else f"{signature}/{name}"
 
 
+def _no_worse(own: Severity | None, general: Severity | None, severity: Severity | None) -> Severity | None:
+    """A case's severity at a later time: its own, or its severity as such where the signature's is worse.
+
+    That a machine came up, or was up, makes nothing more serious than it is.
+    """
+    if own is not None or general is None or severity is None:
+        return own
+    return severity if general.rank < severity.rank else None
+
+
 def _signature(file: SignatureFile) -> Signature:
     return Signature(
         name=file.name,
@@ -189,8 +199,8 @@ def _signature(file: SignatureFile) -> Signature:
         cases=tuple(
             Case(
                 severity=case.severity,
-                once_ready=case.once_ready,
-                after_ready=case.after_ready,
+                once_ready=_no_worse(case.once_ready, file.once_ready, case.severity),
+                after_ready=_no_worse(case.after_ready, file.after_ready, case.severity),
                 cause=case.cause,
                 remedy=case.remedy,
                 breaks=case.breaks,
