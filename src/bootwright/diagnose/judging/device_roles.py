@@ -52,8 +52,10 @@ class DeviceRoles:
     """Source folders of what no disk and no root depends on."""
     extras: tuple[str, ...] = field(default=(), metadata=LONE)
     """Source folders of what a machine does its work without."""
+    extra_names: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
+    """Drivers of such devices that are in no kernel whose formats are known."""
     apart_names: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
-    """Names that such devices go by."""
+    """Names that devices go by of what no disk and no root depends on."""
     unanswered: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What every role with `unanswered` has in it."""
     lost: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
@@ -82,6 +84,13 @@ def keeps_no_root_away(files: Iterable[str]) -> bool:
 def is_extra_driver(files: Iterable[str]) -> bool:
     """Whether all of these source files, one at least, are of what a machine does its work without."""
     return _all_below(files, (folder for file in DEVICE_ROLES.all().values() for folder in file.extras))
+
+
+def is_extra(driver: bytes) -> bool:
+    """Whether a driver is by its name of what a machine does its work without."""
+    return any(
+        name.search(driver) is not None for file in DEVICE_ROLES.all().values() for name in file.extra_names
+    )
 
 
 def _all_below(files: Iterable[str], folders: Iterable[str]) -> bool:

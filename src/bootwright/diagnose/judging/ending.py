@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import takewhile
 from typing import Final
 
 from attrs import evolve, frozen
@@ -177,8 +178,11 @@ class Endings:
             return self._ended("@end/stopped", state, *reasons, stopped)
         prompt = next((line for line in lines[-_LAST_WORDS:] if self._forms.has("prompt", line.text)), None)
         if known and prompt is not None:
-            error = next((line for line in reversed(lately) if self._forms.is_error(state, line)), None)
-            error = error or self._tried(lines)
+            tried = self._since_countdown(lines[-_BEFORE:])
+            errors = (
+                line for line in tried if line.number > state.begun and self._forms.is_error(state, line)
+            )
+            error = next(errors, None) or next(filter(_complains, tried), None)
             if error is not None:
                 return self._ended("@end/prompt", state, error, prompt)
             return Ending(cut=f"{self._who(state)} waits for a command")
@@ -241,14 +245,10 @@ class Endings:
         alone = any(line.voice in OWN_CLOCK or line.voice == XEN for line in lines)
         return "only firmware or a hypervisor speaks in the log" if alone else ""
 
-    def _tried(self, lines: Sequence[LastLine]) -> LastLine | None:
-        """The last complaint after a countdown nobody stopped: a harmless one too says what was tried."""
-        for line in reversed(lines[-_BEFORE:]):
-            if self._forms.has("waits", line.text):
-                return None
-            if looks_wrong(line.text) or line.text.startswith(b"Unknown command '"):
-                return line
-        return None
+    def _since_countdown(self, lines: Sequence[LastLine]) -> list[LastLine]:
+        """What was said after a countdown, the last first: before it nothing was tried to boot."""
+        tried = takewhile(lambda line: not self._forms.has("waits", line.text), reversed(lines))
+        return list(tried)
 
     def _loop_of_loader(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """Word for word the same, whatever it says; or an error again and again, with other numbers."""
@@ -392,3 +392,8 @@ class Endings:
         elif part := part_of(proof.text):
             facts = (*facts, ("part", part))
         return Ending(event, (proof, *(line for line in more if line is not proof)), facts)
+
+
+def _complains(line: LastLine) -> bool:
+    """Whether a line says what was tried in vain, be it in harmless words."""
+    return looks_wrong(line.text) or line.text.startswith(b"Unknown command '")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from bootwright.diagnose.judging.device_roles import is_extra, is_extra_driver
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import kernel_modules
 
@@ -25,8 +26,12 @@ def carries(role: str, facts: Mapping[str, str], boot: BootState) -> bool:
     """Whether what the facts name carries `role`; False where the log does not tell.
 
     `root`: the device holds the root file system. `kernel-module`: the module is one that
-    kernels bring along.
+    kernels bring along. `extra`: the driver is of what a machine does its work without.
     """
+    if role == "extra":
+        driver = facts.get("driver", "")
+        files = kernel_modules().get(driver.replace("-", "_"), ())
+        return is_extra_driver(files) if files else is_extra(driver.encode())
     if role == "kernel-module":
         return (
             facts.get("module", "").rpartition("/")[2].partition(".")[0].replace("-", "_") in kernel_modules()

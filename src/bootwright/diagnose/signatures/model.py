@@ -11,7 +11,7 @@ from attrs import evolve, field, frozen
 from bootwright.diagnose.model import Severity
 from bootwright.diagnose.reading.patterns import Pattern, Record
 
-ROLES = ("root", "kernel-module")
+ROLES = ("root", "kernel-module", "extra")
 """What a device or module may carry, for `Rule.carries`."""
 
 PERMANENT: Final = "permanent"
@@ -124,7 +124,8 @@ class Rule:
     """Only messages of the kernel's level warning or worse count, as far as the log or a format tells."""
     carries: str = ""
     """`root`: the device in the facts is the one that holds the root file system. `kernel-module`: the module
-    in them is one of the kernel's own, so that the others of its folder are foreign too."""
+    in them is one of the kernel's own, so that the others of its folder are foreign too. `extra`: the driver
+    in them is of what a machine does its work without."""
     error: str = ""
     """`permanent`: only errors that do not pass by themselves; `transient`: only those that do."""
     latest: bool = False
