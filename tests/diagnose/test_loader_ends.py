@@ -202,3 +202,12 @@ def test_a_loader_that_crashes_as_it_hands_over_has_failed_though_its_drivers_sp
     diagnosis = diagnosed(log)
     assert diagnosis.outcome is Outcome.FAILED
     assert diagnosis.boots[-1].stage == "boot-loader"
+
+
+@pytest.mark.parametrize(("countdown", "outcome"), [("", Outcome.FAILED), ("\n", Outcome.UNKNOWN)])
+def test_what_a_loader_complained_of_before_its_countdown_is_not_why_it_is_back_at_its_prompt(
+    countdown: str, outcome: Outcome
+) -> None:
+    counted = countdown and f"{countdown}Hit any key to stop autoboot:  2  1  0 \n"
+    log = f"U-Boot 2031.01 (Jan 06 2031)\nNet:   quux#0\nError: quux#0 has no clock.\n{counted}quux# \n"
+    assert diagnosed(log).outcome is outcome

@@ -379,3 +379,41 @@ def test_a_script_is_not_what_it_misses() -> None:
     line = "/init: line 11: ifconfig: not found\n"
     kernel = "[    0.000000] Linux version 6.12.5-test (a@b) #1\n[    1.900000] Run /init as init process\n"
     assert diagnosed(kernel + line + "/ # ls\n").outcome is not Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CPU6: failed to start",
+        "CPU6: failed to come online",
+        "CPU6 failed to report alive state",
+        "Processor 6 is stuck.",
+        "smpboot: do_boot_cpu failed(-1) to wakeup CPU#6",
+        "psci: failed to boot CPU6 (-22)",
+        "Timeout: CPU6 FAILED to come up !!!",
+        "Error bringing CPU6 up: -5",
+    ],
+)
+def test_a_processor_that_does_not_start_is_told_of_on_any_architecture(text: str) -> None:
+    (boot,) = diagnose_bytes(
+        UP.replace("[    0.500000]", f"[    0.400000] {text}\n[    0.500000]").encode(), "log", KNOWLEDGE
+    ).boots
+    assert boot.outcome is Outcome.BOOT_OK
+    assert [(finding.signature, dict(finding.facts)["cpu"]) for finding in boot.findings] == [
+        ("secondary-cpu-failed", "6")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("driver", "outcome"),
+    [("amdxdna", Outcome.BOOT_OK), ("btusb", Outcome.BOOT_OK), ("i915", Outcome.DEGRADED)],
+)
+def test_firmware_that_a_driver_misses_matters_by_what_the_driver_is_for(
+    driver: str, outcome: Outcome
+) -> None:
+    device = f"{driver} 0000:64:00.1"
+    lines = (
+        f"[    5.000000] {device}: Direct firmware load for quux/7.bin failed with error -2\n"
+        f"[    5.100000] {device}: probe with driver {driver} failed with error -2\n"
+    )
+    assert diagnose_bytes((UP + lines).encode(), "log", KNOWLEDGE).outcome is outcome

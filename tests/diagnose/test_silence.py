@@ -159,3 +159,29 @@ def test_who_ended_an_emulator_is_not_what_the_kernel_said_last() -> None:
 def test_a_driver_that_hangs_before_any_root_ends_the_boot(task: str, before: str, expected: Outcome) -> None:
     hung = f"[  243.000000] INFO: task {task}:312 blocked for more than 120 seconds.\n"
     assert diagnosed(START + RUN + DRIVERS + before + hung).outcome is expected
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "U-Boot 2031.01 (Jan 06 2031 - 12:00:00 +0000)\n\nDRAM:  1 GiB\nLoading Environment from MMC... OK\n",
+        "RouterBOOT booter 31.4\n\nsetting up quux image... OK\nStarting kernel at 80060000...\n",
+        "RouterBOOT booter 31.4\n\nBooting Linux ...\n",
+    ],
+)
+def test_a_loader_that_says_nothing_more_to_who_watched_it_has_failed(log: str) -> None:
+    diagnosis, watched = diagnosed(log), diagnosed(log, watched=True)
+    last = log.splitlines()[-1]
+    assert diagnosis.outcome is Outcome.UNKNOWN
+    assert diagnosis.if_silent is not None
+    assert diagnosis.if_silent.lines[-1].text == last
+    assert watched.outcome is Outcome.FAILED
+    assert watched.blamed is not None
+    assert watched.blamed.finding.lines[-1].text == last
+
+
+@pytest.mark.parametrize(
+    "end", ["Hit any key to stop autoboot:  2 \n", "Hit any key to stop autoboot:  0 \n=> \n", "=> \n"]
+)
+def test_a_loader_that_waits_for_somebody_has_not(end: str) -> None:
+    assert diagnosed(LOADER.partition("Starting")[0] + end, watched=True).outcome is Outcome.UNKNOWN

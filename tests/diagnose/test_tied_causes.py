@@ -345,3 +345,16 @@ def test_the_root_is_not_told_twice() -> None:
     )
     assert findings(initramfs.format("/sysroot"))["fs-mount-failed"].caused_by == "initramfs-gave-up"
     assert findings(initramfs.format("/srv/data"))["fs-mount-failed"].caused_by is None
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "software IO TLB: swiotlb_memblock_alloc: Failed to allocate 4194304 bytes tlb structure",
+        "memblock_alloc_try_nid: Failed to allocate 4194304 bytes",
+    ],
+)
+def test_memory_that_one_part_did_not_get_kills_no_first_process(refused: str) -> None:
+    said = findings(f"[    0.100000] {refused}\n" + OOPS % (1, "init") + KILLED)
+    assert said["init-killed"].caused_by == "kernel-oops"
+    assert said["kernel-panic"].caused_by != "memory-too-small"

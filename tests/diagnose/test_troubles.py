@@ -201,3 +201,24 @@ def test_complaints_fail_no_boot(complaints: list[tuple[str, float]]) -> None:
     healthy = [f"[{9.5 + place:12.6f}] example-clk clk{place}: registered" for place in range(60)]
     ordered = sorted(complaints, key=lambda entry: entry[1])
     worth_knowing(*healthy, *(f"[{70 + seconds:12.6f}] {text}" for text, seconds in ordered))
+
+
+@pytest.mark.parametrize(("times", "told"), [(1, False), (5, True)])
+def test_what_calls_itself_a_warning_is_a_complaint_where_it_comes_again_and_again(
+    times: int, told: bool
+) -> None:
+    warned = [
+        f"[ {1000 + 100 * number}.000000] ieee80211 phy0: quux_flush: Warning - Queue 0 failed to flush"
+        for number in range(times)
+    ]
+    assert [finding.signature for finding in worth_knowing(END.strip(), *warned)] == [
+        "device-troubled"
+    ] * told
+
+
+def test_what_others_mean_as_an_error_in_the_same_words_may_be_information() -> None:
+    first, *_ = worth_knowing(
+        *(f"[   {20 + number}.000000] r8169 0000:08:00.0 enp8s0: link down" for number in range(4)),
+        *(f"[  {100 + 100 * number}.000000] {HOST}" for number in range(4)),
+    )
+    assert first.signature == "device-troubled"

@@ -21,7 +21,7 @@ from bootwright.diagnose.closer.noted import Noted
 from bootwright.diagnose.judging.device_roles import role_of, role_of_name
 from bootwright.diagnose.judging.gravity import WARNING, is_drivers_error
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
-from bootwright.diagnose.judging.shapes import WAITS, is_dump, is_taken_back, shape_of
+from bootwright.diagnose.judging.shapes import WAITS, is_dump, is_taken_back, shape_of, warns_of_error
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import RANKS
@@ -167,13 +167,15 @@ class DeviceTroubles:
     def _is_repeated(self, text: bytes, place: Occurrence) -> bool:
         """Whether a message comes again and again that does not look wrong and is meant as an error.
 
+        Or it calls itself a warning: once it is none that a device would be in trouble for.
+
         The places that were not told yet are kept in `_repeated`.
         """
         places = self._repeated.setdefault(text, [])
         places.append(place)
         if len(places) < _AGAIN and text not in self._errors_in_other_words:
             return False
-        if is_drivers_error(text):
+        if is_drivers_error(text) or warns_of_error(text):
             self._errors_in_other_words.add(text)
             return True
         places.clear()

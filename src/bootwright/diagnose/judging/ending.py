@@ -198,7 +198,8 @@ class Endings:
         if handover is not None and not refused and handover.number >= state.milestone:
             return self._ended("@end/silent", state, handover)
         cut = f"the log ends in {self._who(state)}, after `{printable(last.text)[:80]}`"
-        return self._last_error(state, lines) or Ending(cut=cut)
+        quiet = self._ended("@end/quiet", state, last) if state.watched else Ending(cut=cut)
+        return self._last_error(state, lines) or quiet
 
     def _last_error(self, state: BootState, lines: Sequence[LastLine]) -> Ending | None:
         """The error that a loader ends with, or after which it tries its last resort; None without one."""

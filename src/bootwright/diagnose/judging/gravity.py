@@ -26,7 +26,12 @@ def level_of(raw: bytes) -> int | None:
     if written is not None:
         return written
     said_by = speaker(prefix.split(raw).text)
-    return said_by.levels[0] if said_by is not None and said_by.levels else None
+    if said_by is None or not said_by.levels:
+        return None
+    gravest, mildest = said_by.levels[0], said_by.levels[-1]
+    # What others mean as an error a driver that says it in the same words may mean as information.
+    differ = gravest <= WARNING < mildest and said_by.driver and not said_by.names_owner
+    return None if differ else gravest
 
 
 def is_grave(raw: bytes, *, least: int = WARNING) -> bool:

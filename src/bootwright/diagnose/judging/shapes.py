@@ -55,8 +55,8 @@ _LABELLED: Final = re.compile(
     rb"\s*(?:[*#]{2,3} )?(?:[\w ()-]{0,24}\b)?(?:ERROR|FATAL|ERR|[Ee]rror|[Ff]atal|PANIC)\b\s*(?:[:!]|\Z)"
     rb"|\s*(?:### ERROR|ASSERT|E/(?!T[CA]:))"
 )
-_DENIED: Final = holds(
-    rb"(?i)(?:\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
+_DENIALS: Final = (
+    rb"\b(?:no|0|without|zero|ignore[sd]?|ignoring|any|correct(?:s|ed|able|ing)?|if|when|on"
     rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
     rb"|\berrors?[=_-](?:remount|continue|panic)|\berrors?\s*[:=]\s*0\b"
     rb"|\berror[ -](?:handl|detect(?:ion|or|ing)\b|correct|report|recover|log)"
@@ -70,9 +70,11 @@ _DENIED: Final = holds(
     rb"|\. waiting\.\.\.|\busing (?:a )?temporary\b|\binactive \(dead\)"
     rb"|\bdmesg\(1\) may have more\b"
     rb"|\breconfiguring\b|\blink is not ready\b|\bhibernat(?:e|ion)\b|\bresume device\b"
-    rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\bwarn(?:ing)?\b|\border: -\d"
-    rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask=)",
+    rb"|\brecovered\b|\bpanic=-?\d|\w=panic\b|\border: -\d"
+    rb"|\bseverity=correct(?:ed|able)\b|\berror status/mask="
 )
+_DENIED: Final = holds(rb"(?i)(?:" + _DENIALS + rb"|\bwarn(?:ing)?\b)")
+_DENIED_BESIDES: Final = holds(rb"(?i)(?:" + _DENIALS + rb")")
 _OF_FIRMWARE: Final = holds(
     rb"(?i)\b(?:unexpected|unhandled|unimplemented|insufficient|incorrect|inconsistent|incompatible"
     rb"|improper(?:ly)?|abnormal|(?:mis-?|un)aligned|exceeds?|exceeded|overruns?|prohibited|forbidden|unreachable|unsuccess?ful"
@@ -121,6 +123,11 @@ def looks_wrong(text: bytes) -> bool:
 def is_taken_back(text: bytes) -> bool:
     """Whether the speaker denies an error, only names the possibility, or says how it goes on."""
     return _DENIED(text)
+
+
+def warns_of_error(text: bytes) -> bool:
+    """Whether a message has the form of an error, and nothing takes it back but that it is a warning."""
+    return _HAS_WORDS(text) and _DENIED(text) and not _DENIED_BESIDES(text)
 
 
 def firmware_complains(text: bytes) -> bool:

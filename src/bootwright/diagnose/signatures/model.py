@@ -63,6 +63,7 @@ PSEUDO_EVENTS = (
     "@end/repeats",
     "@end/shell",
     "@end/silent",
+    "@end/quiet",
     "@end/dump",
     "@end/gave-up",
 )
