@@ -203,9 +203,9 @@ def test_complaints_fail_no_boot(complaints: list[tuple[str, float]]) -> None:
     worth_knowing(*healthy, *(f"[{70 + seconds:12.6f}] {text}" for text, seconds in ordered))
 
 
-@pytest.mark.parametrize(("times", "told"), [(1, False), (5, True)])
+@pytest.mark.parametrize(("times", "reported"), [(1, False), (5, True)])
 def test_what_calls_itself_a_warning_is_a_complaint_where_it_comes_again_and_again(
-    times: int, told: bool
+    times: int, reported: bool
 ) -> None:
     warned = [
         f"[ {1000 + 100 * number}.000000] ieee80211 phy0: quux_flush: Warning - Queue 0 failed to flush"
@@ -213,7 +213,7 @@ def test_what_calls_itself_a_warning_is_a_complaint_where_it_comes_again_and_aga
     ]
     assert [finding.signature for finding in worth_knowing(END.strip(), *warned)] == [
         "device-troubled"
-    ] * told
+    ] * reported
 
 
 def test_what_others_mean_as_an_error_in_the_same_words_may_be_information() -> None:
