@@ -117,3 +117,40 @@ def test_a_program_that_ends_beside_systemd_ends_no_boot(words: str) -> None:
     assert all(finding.severity is not Severity.FATAL for finding in boot.findings)
     # The first process may say the same.
     assert boot_of(f"init[1]: {words}").outcome.value == "failed"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        # A parser quotes the line that it complains of; a script says only that its command failed.
+        (
+            [
+                "nft[900]: /etc/q.conf:7:3-5: Error: syntax error",
+                "nft[900]:   tcp zork",
+                "nft[900]:       ^^^^",
+            ],
+            0,
+        ),
+        (["quux[901]: unable to find zork", "quux[900]: run-parts: zork ended with return code 2"], 0),
+        # What is quoted takes nothing back.
+        (['quuxd[900]: failed to load TOML: /etc/q.toml: (4, 3): expected =, but got "disabled"'], 0),
+        # What was said by the process before.
+        (
+            [
+                "quuxd[800]: error: an older reason",
+                "systemd[1]: quuxes.service: Main process exited, code=exited, status=1/FAILURE",
+                "quuxd[900]: error: the new reason",
+            ],
+            2,
+        ),
+    ],
+)
+def test_the_reason_among_all_that_was_said(said: list[str], reason: int) -> None:
+    boot = boot_of(
+        "systemd[1]: Starting quuxes.service - Example...",
+        *said,
+        "systemd[1]: quuxes.service: Main process exited, code=exited, status=1/FAILURE",
+        "systemd[1]: Failed to start quuxes.service - Example.",
+    )
+    finding = next(finding for finding in boot.findings if finding.signature == "service-failed")
+    assert finding.lines[0].text == f"{STAMP}{said[reason]}"

@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
-from bootwright.diagnose.judging.shapes import looks_wrong
+from bootwright.diagnose.judging.shapes import is_taken_back, looks_wrong
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
+from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
+from bootwright.diagnose.signatures.model import PERMANENT
 
 LOOKED_AT: Final = 40
 """Lines before the one that says that a unit failed."""
@@ -55,32 +58,43 @@ def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence
 
     `unit` is a name or a description, as systemd gives it. Empty where nothing was said, or nothing wrong.
     """
-    own: list[tuple[bytes, Occurrence, bytes]] = []
+    own: list[tuple[Occurrence, bytes]] = []
     beside: Occurrence | None = None
-    adjacent = True
+    near: bytes | None = b""
+    """The program that speaks right before systemd sees the end, once known; none where others came in."""
+    stem = f"{_stem(unit)}.".encode()
     for number, raw in reversed(list(lines)):
         text = prefix.split(raw).text
         tag = _TAG.match(text)
         if tag is None or voice_of(prefix.split(raw)) != PROGRAM:
-            adjacent = False
+            near = None
             continue
         words = tag["words"]
         if int(tag["pid"]) == 1:
             if _AGAIN.match(words) is not None and unit.encode() in words:
                 break
-            if not words.startswith(f"{_stem(unit)}.".encode()) or _OF_COURSE.match(words) is not None:
+            if not words.startswith(stem):
                 continue
-            own.append((tag["pid"], Occurrence(number, raw), words))
-        elif words.startswith(f"{_stem(unit)}.".encode()) or _same(tag["name"].decode(), unit):
-            own.append((tag["pid"], Occurrence(number, raw), words))
-        elif adjacent and _complains(words):
-            beside = Occurrence(number, raw)
-        adjacent = False
-    last = [entry for entry in own if entry[0] == own[0][0]][:_LAST_WORDS]
-    wrong = [place for _, place, words in reversed(last) if _complains(words)]
-    if wrong:
-        grave = [place for place in wrong if _GRAVE.search(place.raw) is not None]
-        return tuple(dict.fromkeys((*grave[:1], *wrong)))[:_SHOWN]
+            if _OF_COURSE.match(words) is not None:
+                if own and b" exited" in words:
+                    # What comes before it was said by the process that ran before.
+                    break
+                continue
+            own.append((Occurrence(number, raw), words))
+        elif words.startswith(stem) or _same(tag["name"].decode(), unit):
+            own.append((Occurrence(number, raw), words))
+        elif near in {b"", tag["name"]}:
+            # All that it says there: a parser's complaint stands before the line that it quotes.
+            near = tag["name"]
+            if _complains(words):
+                beside = Occurrence(number, raw)
+            continue
+        near = None
+    # All of its processes: a script's last word may be that a command failed, and why is the command's.
+    for complains in (_complains, _says_what_stays):
+        if wrong := [place for place, words in reversed(own[:_LAST_WORDS]) if complains(words)]:
+            grave = [place for place in wrong if _GRAVE.search(place.raw) is not None]
+            return tuple(dict.fromkeys((*grave[:1], *wrong)))[:_SHOWN]
     return (beside,) if beside is not None and not own else ()
 
 
@@ -111,7 +125,16 @@ def first_programs_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence
 
 
 def _complains(words: bytes) -> bool:
-    return looks_wrong(words) or _LEVEL.search(words) is not None or _GRAVE.search(words) is not None
+    wrong = looks_wrong(words) or any(form.search(words) is not None for form in (_LEVEL, _GRAVE))
+    return wrong or (not is_taken_back(words) and _says_what_stays(words))
+
+
+def _says_what_stays(words: bytes) -> bool:
+    """Whether it is a reason that stays, though a word in it may be that of somebody who goes on.
+
+    `expected a value, but got "disabled"`: what is quoted takes nothing back.
+    """
+    return kind_of_error(printable(words)) == PERMANENT
 
 
 def _stem(unit: str) -> str:
