@@ -31,6 +31,8 @@ _AGAIN: Final = 3
 _ONE_ATTEMPT: Final = 0.5
 _LINES_OF_AN_ATTEMPT: Final = 4
 """Seconds, or lines where there are no times, within which errors are of one attempt."""
+_NEXT_SECOND: Final = 1.0
+"""Seconds between times that are whole ones: what is further apart is no one moment."""
 _STILL: Final = 20
 """Lines of the same boot that must follow before an error counts as the last word of a device."""
 _AT_END: Final = 2
@@ -327,7 +329,10 @@ def precedes_kernel(state: BootState, line: int) -> bool:
 
 def are_apart(before: Occurrence, after: Occurrence) -> bool:
     """Whether two errors of a device are of different attempts."""
-    seconds = [prefix.split(place.raw).seconds for place in (before, after)]
-    if seconds[0] is not None and seconds[1] is not None:
-        return seconds[1] - seconds[0] >= _ONE_ATTEMPT
-    return after.line - before.line > _LINES_OF_AN_ATTEMPT
+    first, second = prefix.split(before.raw), prefix.split(after.raw)
+    if first.seconds is not None and second.seconds is not None:
+        return second.seconds - first.seconds >= _ONE_ATTEMPT
+    if after.line - before.line > _LINES_OF_AN_ATTEMPT:
+        return True
+    # A journal has seconds of wall-clock time: the next one may be the same moment.
+    return first.wall is not None and second.wall is not None and second.wall - first.wall > _NEXT_SECOND

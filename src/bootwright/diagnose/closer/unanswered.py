@@ -13,18 +13,26 @@ from typing import Final
 from attrs import define, field
 
 from bootwright.diagnose.closer.devices import are_apart, facts_of
-from bootwright.diagnose.judging.device_roles import DeviceRole, may_be_lost, role_of, role_of_name
+from bootwright.diagnose.judging.device_roles import (
+    DeviceRole,
+    may_be_lost,
+    role_of,
+    role_of_name,
+    support_of,
+)
 from bootwright.diagnose.judging.gravity import WARNING
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import speaker
+from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.levels import level_of
 from bootwright.diagnose.reading.patterns import Facts
 from bootwright.formats.messages.model import ERROR
 
 UNANSWERED: Final = "@device/unanswered"
 _ATTEMPTS: Final = 2
+_WORN: Final = 3
 _KEPT: Final = 6
 _AT_WORK: Final = 8
 """Messages of information in a row with which a driver shows that its device does what it is told again."""
@@ -74,6 +82,8 @@ class UnansweredCommands:
         """Let the state know which devices did not answer again and again."""
         state.tallies.pop(UNANSWERED, None)
         for attempts in self._devices.values():
+            if attempts.role.supports and not _is_worn(state, attempts):
+                continue
             if attempts.count >= _ATTEMPTS or attempts.recoveries >= _RECOVERIES:
                 places = attempts.occurrences
                 shown = places if attempts.last in places else [*places, attempts.last]
@@ -119,14 +129,19 @@ class UnansweredCommands:
             return
         said = speaker(text)
         level = level_of(raw)
-        if level is None and said is not None and said.levels:
+        named = "device" in match.groupdict()
+        # Of a driver that is in no known kernel the words fit formats of others, whose level tells nothing.
+        if level is None and said is not None and said.levels and (said.names_owner or not named):
             level = said.levels[-1]
         lost = may_be_lost(text)
         if level is not None and level > (WARNING if lost else ERROR):
             return
         owners = said.likely_owners if said is not None else ()
         # A driver's messages may be its subsystem's: its own name says more.
-        role = role_of_name(match[0]) or role_of({owner.file for owner in owners})
+        files = {owner.file for owner in owners}
+        role = role_of_name(match[0]) or role_of(files)
+        if role is None and named:
+            role = support_of(files if said is not None and said.names_owner else (), match[0])
         if role is None or role.unanswered is None:
             return
         if not lost and not any(pattern.search(text) for pattern in role.unanswered):
@@ -145,3 +160,12 @@ class UnansweredCommands:
         attempts.last, attempts.at_work = place, 0
         if len(attempts.occurrences) < _KEPT:
             attempts.occurrences.append(place)
+
+
+def _is_worn(state: BootState, attempts: _Attempts) -> bool:
+    """Whether something that others hang on fails again and again of a machine that was up.
+
+    What fails while the machine starts may not be there at all: a devicetree names parts of all boards of a kind.
+    """
+    last = attempts.last
+    return attempts.count >= _WORN and state.was_up(last.line, prefix.split(last.raw).seconds)

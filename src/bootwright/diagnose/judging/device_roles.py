@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
@@ -40,6 +40,8 @@ class DeviceRole:
 
     None: it is no such role.
     """
+    supports: bool = False
+    """A table `[[support]]`: it is none of what a machine is there for, and others hang on it."""
 
 
 @frozen(kw_only=True)
@@ -61,6 +63,8 @@ class DeviceRoles:
     lost: tuple[re.Pattern[bytes], ...] = field(default=(), metadata=PATTERNS)
     """What a driver says of a device of such a role that it has lost: once is enough."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
+    supports: tuple[DeviceRole, ...] = field(default=(), metadata=key("support"))
+    """What others hang on, and what keeps the machine well, with no role of its own in what it is there for."""
 
 
 DEVICE_ROLES = Kind("device-roles", "roles of devices", DeviceRoles)
@@ -69,11 +73,22 @@ DEVICE_ROLES = Kind("device-roles", "roles of devices", DeviceRoles)
 @cache
 def device_roles() -> tuple[DeviceRole, ...]:
     """All of them. Raises `Malformed` for a file that is not right."""
+    return tuple(_whole(file, role) for file in DEVICE_ROLES.all().values() for role in file.roles)
+
+
+@cache
+def _supports() -> tuple[DeviceRole, ...]:
     return tuple(
-        role if role.unanswered is None else evolve(role, unanswered=(*file.unanswered, *role.unanswered))
+        evolve(_whole(file, role), supports=True)
         for file in DEVICE_ROLES.all().values()
-        for role in file.roles
+        for role in file.supports
     )
+
+
+def _whole(file: DeviceRoles, role: DeviceRole) -> DeviceRole:
+    if role.unanswered is None:
+        return role
+    return evolve(role, unanswered=(*file.unanswered, *role.unanswered))
 
 
 def keeps_no_root_away(files: Iterable[str]) -> bool:
@@ -108,7 +123,9 @@ def is_apart(device: bytes) -> bool:
 
 @cache
 def _unanswered() -> Callable[[bytes], bool]:
-    of_roles = (pattern for role in device_roles() for pattern in role.unanswered or ())
+    of_roles = (
+        pattern for role in (*device_roles(), *_supports()) for pattern in role.unanswered or ()
+    )
     return _any_of((*of_roles, *(pattern for file in DEVICE_ROLES.all().values() for pattern in file.lost)))
 
 
@@ -159,13 +176,25 @@ def may_be_unanswered(text: bytes) -> bool:
 
 def role_of(files: Iterable[str]) -> DeviceRole | None:
     """The role that every one of these source files has; None where they differ or have none."""
-    roles = {_role(file) for file in files}
-    return roles.pop() if len(roles) == 1 else None
+    return _common(files, device_roles())
+
+
+def support_of(files: Iterable[str], device: bytes) -> DeviceRole | None:
+    """What a device without a role is to others: by its driver's source files, or by its name."""
+    return _common(files, _supports()) or _named(device, _supports())
+
+
+def _common(files: Iterable[str], roles: Sequence[DeviceRole]) -> DeviceRole | None:
+    common = {_role(file, roles) for file in files}
+    return common.pop() if len(common) == 1 else None
 
 
 def role_of_name(device: bytes) -> DeviceRole | None:
     """The role that a device has by its name alone."""
-    roles = device_roles()
+    return _named(device, device_roles())
+
+
+def _named(device: bytes, roles: Iterable[DeviceRole]) -> DeviceRole | None:
     return next(
         (role for role in roles if any(name.search(device) is not None for name in role.devices)), None
     )
@@ -176,8 +205,7 @@ def role_in(message: bytes) -> DeviceRole | None:
     return role_of_name(message[:_NAMED_WITHIN])
 
 
-def _role(file: str) -> DeviceRole | None:
+def _role(file: str, roles: Iterable[DeviceRole]) -> DeviceRole | None:
     return next(
-        (role for role in device_roles() if any(file.startswith(f"{folder}/") for folder in role.folders)),
-        None,
+        (role for role in roles if any(file.startswith(f"{folder}/") for folder in role.folders)), None
     )
