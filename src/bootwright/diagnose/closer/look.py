@@ -157,7 +157,7 @@ class CloserLook:
                 self._unanswered.read(number, raw, text)
             else:
                 self._unanswered.passes(text)
-            self._troubles.passes(number, message.seconds)
+            self._troubles.passes(number, message.wall if message.seconds is None else message.seconds)
             self._troubles.read(number, raw, text, note, kernels=voice == KERNEL)
             self._reports.read(number, raw, message)
             if voice == KERNEL:

@@ -33,6 +33,8 @@ from bootwright.formats.messages.model import ERROR
 UNANSWERED: Final = "@device/unanswered"
 _ATTEMPTS: Final = 2
 _WORN: Final = 3
+_LONG: Final = 10.0
+"""Attempts, and seconds from the first to the last, of what others hang on."""
 _KEPT: Final = 6
 _AT_WORK: Final = 8
 """Messages of information in a row with which a driver shows that its device does what it is told again."""
@@ -139,12 +141,11 @@ class UnansweredCommands:
         owners = said.likely_owners if said is not None else ()
         # A driver's messages may be its subsystem's: its own name says more.
         files = {owner.file for owner in owners}
-        role = role_of_name(match[0]) or role_of(files)
-        if role is None and named:
-            role = support_of(files if said is not None and said.names_owner else (), match[0])
-        if role is None or role.unanswered is None:
-            return
-        if not lost and not any(pattern.search(text) for pattern in role.unanswered):
+        roles = [role_of_name(match[0]) or role_of(files)]
+        if named:
+            roles.append(support_of(files if said is not None and said.names_owner else (), match[0]))
+        role = next((role for role in roles if role is not None and _is_told(role, text, lost=lost)), None)
+        if role is None:
             return
         place = Occurrence(number, raw)
         device = match.groupdict().get("device") or match["driver"]
@@ -162,10 +163,31 @@ class UnansweredCommands:
             attempts.occurrences.append(place)
 
 
+def _is_told(role: DeviceRole, text: bytes, *, lost: bool) -> bool:
+    """Whether a message tells of a device of this role that it does not do what it is told."""
+    if role.unanswered is None:
+        return False
+    return (lost and not role.supports) or any(pattern.search(text) for pattern in role.unanswered)
+
+
 def _is_worn(state: BootState, attempts: _Attempts) -> bool:
     """Whether something that others hang on fails again and again of a machine that was up.
 
-    What fails while the machine starts may not be there at all: a devicetree names parts of all boards of a kind.
+    What fails while the machine starts may not be there at all: a devicetree names parts of all boards of
+    a kind.
+    A bus that is held for some seconds is let go again.
     """
-    last = attempts.last
-    return attempts.count >= _WORN and state.was_up(last.line, prefix.split(last.raw).seconds)
+    first, last = attempts.occurrences[0], attempts.last
+    return (
+        attempts.count >= _WORN
+        and _seconds_between(first, last) >= _LONG
+        and state.was_up(last.line, prefix.split(last.raw).seconds)
+    )
+
+
+def _seconds_between(first: Occurrence, last: Occurrence) -> float:
+    """By the kernel's clock or a wall clock; 0 without."""
+    begun, then = prefix.split(first.raw), prefix.split(last.raw)
+    if begun.seconds is not None and then.seconds is not None:
+        return then.seconds - begun.seconds
+    return then.wall - begun.wall if begun.wall is not None and then.wall is not None else 0.0

@@ -64,7 +64,7 @@ class DeviceRoles:
     """What a driver says of a device of such a role that it has lost: once is enough."""
     roles: tuple[DeviceRole, ...] = field(metadata=key("role"))
     supports: tuple[DeviceRole, ...] = field(default=(), metadata=key("support"))
-    """What others hang on, and what keeps the machine well, with no role of its own in what it is there for."""
+    """What others hang on, and what keeps a machine well, and is none of what it is there for."""
 
 
 DEVICE_ROLES = Kind("device-roles", "roles of devices", DeviceRoles)
@@ -123,9 +123,7 @@ def is_apart(device: bytes) -> bool:
 
 @cache
 def _unanswered() -> Callable[[bytes], bool]:
-    of_roles = (
-        pattern for role in (*device_roles(), *_supports()) for pattern in role.unanswered or ()
-    )
+    of_roles = (pattern for role in (*device_roles(), *_supports()) for pattern in role.unanswered or ())
     return _any_of((*of_roles, *(pattern for file in DEVICE_ROLES.all().values() for pattern in file.lost)))
 
 
