@@ -60,7 +60,7 @@ _DENIALS: Final = (
     rb"|in case of)\s+(?:\w+\s+)?(?:errors?|failures?|faults?)\b"
     rb"|\berrors?[=_-](?:remount|continue|panic)|\berrors?\s*[:=]\s*0\b"
     rb"|\berror[ -](?:handl|detect(?:ion|or|ing)\b|correct|report|recover|log)"
-    rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*\d\w*|timeout (?:of|in \d+)"
+    rb"|\b(?:fail-?safe|fail-?over|bad ?block|bad ?page|timeout\s*[:=]?\s*(?:0x\w+|\d+ ?(?:[mu]?s\w*|min\w*|h)?\b)|timeout (?:of|in \d+)"
     rb"|\d+ ?m?s timeout)\b"
     rb"|\bwatchdog.{0,40}timeout|\bautoboot|\bto (?:abort|stop|interrupt|cancel)\b|; looks like\b"
     rb"|\btrying\b|\*\* booting\b|\bretry(?:ing)?\b|\bskip(?:ped|ping)?\b"
