@@ -155,6 +155,7 @@ KNOWN = {
     # A line after the last one may be the first program's.
     ("second-console", "first-program-silent/example"),
     ("second-console", "first-program-silent/watched"),
+    ("second-console", "first-program-silent/with-its-environment"),
     ("kernel-noise", "kernel-report/words-of-a-newer-kernel"),
     # The lines put in may say that a port has its link (`Port:88 - FCOE LINK UP`).
     ("kernel-noise", "no-network-device/gallery-no-network-driver"),

@@ -103,6 +103,9 @@ def test_a_hub_that_was_taken_out_takes_its_ports_along() -> None:
         ),
         ("rmi4_f01 rmi4-00.fn01: Resume failed with code -110.", "suspend-failed"),
         ("ath11k_pci 0000:03:00.0: failed to resume core: -110", "suspend-failed"),
+        ("PM: hibernation: Error -12 creating image", "suspend-failed"),
+        ("softdog: Initiating system reboot", "watchdog-bite"),
+        ('irq 16: nobody cared (try booting with the "irqpoll" option)', "interrupt-missing"),
         ("systemd[1]: Failed to ping hardware watchdog: Input/output error", "watchdog-bite"),
     ],
 )
@@ -116,3 +119,23 @@ def test_a_port_that_trips_each_time_it_is_switched_on() -> None:
     outcome, finding = first(UP + every(2, trip, since=30, times=5))
     assert (outcome, finding.signature) == (Outcome.DEGRADED, "usb-over-current")
     assert diagnosed(UP + every(2, trip, since=30, times=1)).outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "sn65dsi83 2-002c: failed to lock PLL, ret=-110",
+        "amdgpu 0000:c1:00.0: amdgpu: MES failed to respond to msg=REMOVE_QUEUE",
+        "msm_dpu ae01000.display-controller: [drm:dpu_encoder_wait:499] [dpu error]vblank timeout: 4200c1",
+        "amdgpu 0000:c1:00.0: [drm] *ERROR* dc_dmub_srv_log_diagnostic_data: DMCUB error - collecting data",
+    ],
+)
+def test_a_screen_behind_a_bridge_and_what_answers_for_it(message: str) -> None:
+    outcome, finding = first(UP + every(20, message, since=30, times=3))
+    assert (outcome, finding.signature) == (Outcome.DEGRADED, "device-unanswered")
+
+
+def test_a_time_that_is_set_is_no_complaint() -> None:
+    setting = "msm_dpu ae01000.display-controller: [drm] *ERROR* {}"
+    for words in ("commit timeout: 100", "commit timeout=0x20", "commit timeout 50ms"):
+        assert diagnosed(UP + every(20, setting.format(words), since=30, times=3)).outcome is Outcome.BOOT_OK
