@@ -14,10 +14,6 @@ UP = (
 )
 AFTER = "[  900.000000] systemd[1]: Started logrotate.service - Rotate log files.\n"
 LOST_AND_FOUND = {
-    "multipath": (
-        "multipathd[6]: mpathq: remaining active paths: 0",
-        "multipathd[6]: mpathq: remaining active paths: 1",
-    ),
     "iscsi": (
         " connection4:0: detected conn error (1011)",
         "iscsid[6]: connection4:0 is operational after recovery (2 attempts)",
