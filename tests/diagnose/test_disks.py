@@ -13,7 +13,7 @@ UP = (
     "[    8.000000] systemd[1]: Reached target multi-user.target - Multi-User System.\n"
 )
 AFTER = "[  900.000000] systemd[1]: Started logrotate.service - Rotate log files.\n"
-LOST_AND_FOUND = {
+LOST_AND_REGAINED = {
     "iscsi": (
         " connection4:0: detected conn error (1011)",
         "iscsid[6]: connection4:0 is operational after recovery (2 attempts)",
@@ -28,12 +28,12 @@ def outcome_of(*lines: str) -> tuple[Outcome, str]:
     return diagnosis.outcome, diagnosis.blamed.finding.signature if diagnosis.blamed else ""
 
 
-@pytest.mark.parametrize("way", LOST_AND_FOUND)
+@pytest.mark.parametrize("way", LOST_AND_REGAINED)
 def test_a_way_to_a_disk_that_comes_back_is_no_failure(way: str) -> None:
-    lost, found = LOST_AND_FOUND[way]
+    lost, regained = LOST_AND_REGAINED[way]
     assert outcome_of(lost) == (Outcome.DEGRADED, "path-lost")
-    assert outcome_of(lost, found)[0] is Outcome.BOOT_OK
-    assert outcome_of(lost, found, lost) == (Outcome.DEGRADED, "path-lost")
+    assert outcome_of(lost, regained)[0] is Outcome.BOOT_OK
+    assert outcome_of(lost, regained, lost) == (Outcome.DEGRADED, "path-lost")
 
 
 @pytest.mark.parametrize("request_of", ["DISCARD", "WRITE_ZEROES", "SECURE_ERASE"])
