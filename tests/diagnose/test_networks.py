@@ -26,6 +26,11 @@ WAKE = "iwlwifi 0000:07:00.0: Failed to wake NIC for hcmd"
 LOOP = "br7: received packet on {} with own address as source address (addr:02:00:00:00:00:07, vlan:0)"
 LIMITED = "net_ratelimit: 917 callbacks suppressed"
 MODEM = "ModemManager[6]: <wrn> [modem3] modem couldn't be initialized: "
+POD = (
+    'kubelet[6]: E0301 10:00:00.000000 6 pod_workers.go:1] "Error syncing pod" err="failed to set up '
+    'network: plugin type=\\"bridge\\" failed (add): no IP addresses available in range set"'
+)
+READ = "ax88179_178a 2-9:1.0 eth4: Failed to read reg index 0x0002: -71"
 HEALED = {
     "bond-down": (
         ["bond3: now running without any active interface!"],
@@ -65,6 +70,15 @@ HEALED = {
         ["r8169 0000:08:00.0 eth8: Link is Up - 1Gbps/Full - flow control off"],
     ),
     "wifi-dead": ([WAKE] * 3, ["wlan4: associated"]),
+    "ppp-failed": (["pppd[6]: Timeout waiting for PADO packets"], ["pppd[7]: local  IP address 192.0.2.7"]),
+    "router-role-lost": (
+        ["Keepalived_vrrp[6]: (QUUX) Entering FAULT STATE"],
+        ["Keepalived_vrrp[6]: (QUUX) Entering BACKUP STATE"],
+    ),
+    "pod-network-failed": (
+        [POD] * 5,
+        ['containerd[6]: level=info msg="RunPodSandbox for &Quux{Name:a} returns sandbox id \\"0a\\""'],
+    ),
 }
 
 
@@ -105,6 +119,19 @@ def test_the_last_word_counts(signature: str) -> None:
             ["mlx5_core 0000:08:00.0: probe with driver mlx5_core failed with error -110"],
         ),
         ("ethernet-probe-failed", ["tg3 0000:08:00.0: probe with driver tg3 failed with error -5"]),
+        ("network-card-given-up", ["hns3 0000:08:00.0: Reset fail!"]),
+        ("network-card-given-up", ["mlx4_core 0000:08:00.0: Failed to reset HCA, aborting"]),
+        ("network-card-given-up", ["bnxt_en 0000:08:00.0 eth8: Firmware not responding, status: 0x81"]),
+        ("device-troubled", [READ] * 4),
+        (
+            "can-controller-silent",
+            ["gs_usb 1-9:1.0: probe with driver gs_usb failed with error -110"],
+        ),
+        (
+            "wifi-dead",
+            ["mwifiex_sdio mmc4:0001:1: mwifiex_cmd_timeout_func: Timeout cmd id = 0x6, act = 0x0"],
+        ),
+        ("wifi-dead", ["b43-phy4 ERROR: Microcode not responding"]),
         (
             "wireless-probe-failed",
             ["mhi-pci-generic 0000:08:00.0: probe with driver mhi-pci-generic failed with error -110"],
@@ -153,6 +180,8 @@ def test_it_is_to_blame_though_another_card_works(signature: str, lines: list[st
         [LOOP.format("wlan4"), LIMITED] * 3,
         [f"{MODEM}Couldn't check unlock status: SIM not inserted"],
         [COND],
+        [POD] * 2,
+        [READ, "usb 2-9: USB disconnect, device number 4"],
         [CAN],
         [WAKE, "iwlwifi 0000:07:00.0: loaded firmware version 89"],
         ["iwd[6]: 4-Way handshake failed for ifindex: 4, reason: 15"],
