@@ -139,3 +139,35 @@ def test_a_time_that_is_set_is_no_complaint() -> None:
     setting = "msm_dpu ae01000.display-controller: [drm] *ERROR* {}"
     for words in ("commit timeout: 100", "commit timeout=0x20", "commit timeout 50ms"):
         assert diagnosed(UP + every(20, setting.format(words), since=30, times=3)).outcome is Outcome.BOOT_OK
+
+
+def test_a_touch_pad_that_does_not_answer_any_more() -> None:
+    line = "i2c_hid_acpi i2c-TOUC2514:00: failed to set a report to device: -121"
+    goes_on = "[  400.000000] usb 1-4: new full-speed USB device number 4 using xhci_hcd\n"
+    outcome, finding = first(UP + every(30, line, since=200, times=4) + goes_on)
+    assert (outcome, finding.signature) == (Outcome.DEGRADED, "device-unanswered")
+    # One that a devicetree names, and this board does not have.
+    early = "edt_ft5x06 4-0038: i2c transfer failed, error: -121"
+    assert diagnosed(START + every(1, early, since=2, times=4) + "a login: \n").outcome is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "snd_sof_amd_acp 0000:04:00.5: error: sof_probe_work failed err: -110",
+        "snd_soc_avs 0000:00:1f.3: first boot failed: -2",
+    ],
+)
+def test_a_sound_processor_that_does_not_start(words: str) -> None:
+    outcome, finding = first(START + f"[    4.000000] {words}\n" + "a login: \n")
+    assert (outcome, finding.signature) == (Outcome.DEGRADED, "device-failing")
+
+
+def test_in_a_journal_what_goes_on_comes_before_what_was_got_over() -> None:
+    stamp = "Mar 03 10:{:02}:{:02} quince kernel: {}\n"
+    lines = stamp.format(0, 1, "Linux version 6.12.5-test (builder@host) #1 SMP")
+    lines += "Mar 03 10:00:20 quince systemd[1]: Reached target Multi-User System.\n"
+    lines += stamp.format(1, 0, "usb 1-3: device descriptor read/64, error -71") * 4
+    lines += "".join(stamp.format(5 + turn, 0, "tpm tpm0: Operation Timed out") for turn in range(4))
+    outcome, finding = first(lines)
+    assert (outcome, finding.signature) == (Outcome.DEGRADED, "tpm-failed")

@@ -21,7 +21,7 @@ from bootwright.diagnose.judging.device_roles import (
     support_of,
 )
 from bootwright.diagnose.judging.gravity import WARNING
-from bootwright.diagnose.judging.order.kept_lines import Occurrence
+from bootwright.diagnose.judging.order.kept_lines import Occurrence, span
 from bootwright.diagnose.judging.shapes import is_taken_back
 from bootwright.diagnose.judging.state import BootState
 from bootwright.diagnose.messages.speaker import speaker
@@ -174,20 +174,11 @@ def _is_worn(state: BootState, attempts: _Attempts) -> bool:
     """Whether something that others hang on fails again and again of a machine that was up.
 
     What fails while the machine starts may not be there at all: a devicetree names parts of all boards of
-    a kind.
-    A bus that is held for some seconds is let go again.
+    a kind. A bus that is held for some seconds is let go again.
     """
     first, last = attempts.occurrences[0], attempts.last
     return (
         attempts.count >= _WORN
-        and _seconds_between(first, last) >= _LONG
+        and (span((first.raw, last.raw)) or 0.0) >= _LONG
         and state.was_up(last.line, prefix.split(last.raw).seconds)
     )
-
-
-def _seconds_between(first: Occurrence, last: Occurrence) -> float:
-    """By the kernel's clock or a wall clock; 0 without."""
-    begun, then = prefix.split(first.raw), prefix.split(last.raw)
-    if begun.seconds is not None and then.seconds is not None:
-        return then.seconds - begun.seconds
-    return then.wall - begun.wall if begun.wall is not None and then.wall is not None else 0.0

@@ -22,6 +22,7 @@ from bootwright.diagnose.judging.order.about import (
     share_device,
 )
 from bootwright.diagnose.judging.order.joining import MOST_LINES, completed, parted
+from bootwright.diagnose.judging.order.kept_lines import span
 from bootwright.diagnose.judging.order.raising import raised
 from bootwright.diagnose.judging.order.roots import has_a_disk_to_be_on, misses_no_device
 from bootwright.diagnose.judging.order.weight import weight_of
@@ -315,9 +316,8 @@ class _Folding:
 
 def _goes_on(finding: Finding) -> bool:
     """Whether it was seen again and again over some time, as what a machine got over was not."""
-    times = [prefix.split(line.text.encode()).seconds for line in finding.lines]
-    known = [seconds for seconds in times if seconds is not None]
-    return finding.count >= _AGAIN and bool(known) and max(known) - min(known) >= _FOR_LONG
+    lasted = span(line.text.encode() for line in finding.lines) if finding.count >= _AGAIN else None
+    return lasted is not None and lasted >= _FOR_LONG
 
 
 def _known_facts_match(wanted: Mapping[str, str], finding: Finding) -> bool:

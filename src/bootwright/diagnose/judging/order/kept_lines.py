@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from bootwright.diagnose.reading import prefix
 
 
 class Occurrence(NamedTuple):
@@ -30,3 +32,16 @@ class KeptLines(Protocol):
 
     def words_for(self, device: str) -> Sequence[str]:
         """What the lines tell of a device: its driver, what that is for, its name; empty where nothing."""
+
+
+def span(raws: Iterable[bytes]) -> float | None:
+    """Seconds from the first to the last of these lines, by the clock of who spoke or a wall clock.
+
+    A journal has a wall clock alone. None: no two of them tell a time.
+    """
+    messages = [prefix.split(raw) for raw in raws]
+    for times in ([message.seconds for message in messages], [message.wall for message in messages]):
+        known = [seconds for seconds in times if seconds is not None]
+        if len(known) > 1:
+            return max(known) - min(known)
+    return None

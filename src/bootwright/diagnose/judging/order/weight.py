@@ -12,6 +12,7 @@ from typing import Final
 
 from bootwright.diagnose.judging.device_roles import role_of
 from bootwright.diagnose.judging.gravity import WARNING, level_of
+from bootwright.diagnose.judging.order.kept_lines import span
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.model import Finding
 from bootwright.diagnose.reading import prefix
@@ -36,7 +37,8 @@ def weight_of(finding: Finding) -> tuple[int, ...]:
     times = [
         seconds for line in finding.lines if (seconds := prefix.split(line.text.encode()).seconds) is not None
     ]
-    again = finding.count >= _AGAIN and (not times or times[-1] - times[0] >= _FOR_LONG)
+    lasted = span(line.text.encode() for line in finding.lines)
+    again = finding.count >= _AGAIN and (lasted is None or lasted >= _FOR_LONG)
     late = bool(times) and times[-1] >= _LONG_UP
     return (
         gravity > WARNING,
