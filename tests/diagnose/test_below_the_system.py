@@ -43,6 +43,7 @@ def found(log: str, signature: str) -> Finding:
         "Severe Machine check interrupt [Not recovered]",
         "Fatal Hypervisor Maintenance interrupt [Not recovered]",
         "MCE: CPU7: (Severe) ICache ERAT Parity Error at c000000000012ab4 [Not recovered]",
+        "  ffffffffffffffff bad mem addr 0x000000003fd00000 - 0x000000003fd00010 reserved",
     ],
 )
 def test_what_the_hardware_could_not_correct(line: str) -> None:
@@ -58,6 +59,7 @@ def test_what_the_hardware_could_not_correct(line: str) -> None:
         "Memory failure: 0x3fd00: recovery action for clean LRU page: Recovered",
         "MCE: CPU7: (Warning) TLB Multihit at c000000000012ab4 [Recovered]",
         "Harmless Hypervisor Maintenance interrupt [Recovered]",
+        "Corrupted low memory at 00000000f3a1c2d4 (8000 phys) = 00000001",
     ],
 )
 def test_what_the_hardware_got_over(line: str) -> None:
@@ -76,6 +78,8 @@ def test_a_decoded_error_at_the_start_is_of_the_boot_before() -> None:
         "Unable to handle kernel pointer dereference in virtual kernel address space",
         "Kernel ade access[#1]:",
         "Kernel unaligned instruction access[#1]:",
+        "Unhandled 64-bit el1h sync exception on CPU2, ESR 0x0000000002000000 -- Unknown/Uncategorized",
+        "Bad mode in Synchronous Abort handler detected on CPU1, code 0x8600000f -- IABT (current EL)",
     ],
 )
 def test_oopses_of_further_architectures(line: str) -> None:
@@ -150,3 +154,62 @@ def test_one_error_of_a_container_that_starts_fails_nothing() -> None:
         'Failed to mount "/sys/fs/fuse" onto "/usr/lib/lxc/rootfs/sys/fs/fuse"\n'
     )
     assert diagnose(log + UP).outcome is Outcome.BOOT_OK
+
+
+def test_an_exception_before_the_kernel_has_a_console() -> None:
+    panic = "PANIC: early exception 0x0d IP 10:ffffffff82d3c1f0 error 0 cr2 0xffff888000200ff8"
+    log = f"Booting the kernel.\n{panic}\n"
+    assert diagnose(log).outcome is Outcome.FAILED
+    assert found(log, "kernel-oops")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"), [("[    9.200000] reboot: Power down\n", Outcome.DEGRADED), (UP, Outcome.BOOT_OK)]
+)
+def test_a_unit_test_of_the_kernel(end: str, expected: Outcome) -> None:
+    first = "[    0.000000] Linux version 6.12.20 (build@example.org) #1 SMP\n"
+    test = (
+        "[    2.200000]     # example_sum_test: EXPECTATION FAILED at lib/example_kunit.c:31\n"
+        "[    2.200100]     not ok 1 example_sum_test\n"
+    )
+    assert diagnose(first + test + end.replace(first, "")).outcome is expected
+
+
+def test_an_interrupt_controller_that_takes_no_commands() -> None:
+    late = "[  911.400120] ITS queue timeout (65440 65377)\n"
+    log = f"{UP}{late}[  911.400130] ITS cmd its_build_mapd_cmd failed\n"
+    assert diagnose(log).outcome is Outcome.DEGRADED
+    assert found(log, "interrupt-missing")
+
+
+def test_wsl_that_cannot_mount_its_distribution() -> None:
+    start = (
+        "[    0.000000] Linux version 5.15.167.4-microsoft-standard-WSL2 (build@example.org) #1 SMP\n"
+        "[    0.900112] Run /init as init process\n"
+    )
+    call = "mount(/dev/sdd, /distro, ext4, 0x0, errors=remount-ro)"
+    failed = f"[    1.700000] WSL (1) ERROR: MountExt4:3200: {call} failed 22\n"
+    assert diagnose(start + failed + "[    1.900000] reboot: Power down\n").outcome is Outcome.FAILED
+
+
+def test_wsl_whose_first_program_is_late() -> None:
+    log = (
+        "[    0.000000] Linux version 5.15.167.4-microsoft-standard-WSL2 (build@example.org) #1 SMP\n"
+        "[    0.900112] Run /init as init process\n"
+        "[    2.600000] systemd[1]: systemd 255 running in system mode\n"
+        "[   12.900000] WSL (2) ERROR: WaitForBootProcess:3342: /sbin/init failed to start within 10000\n"
+    )
+    assert diagnose(log).outcome is Outcome.DEGRADED
+
+
+def test_packed_memory_that_cannot_be_unpacked() -> None:
+    log = f"{UP}[  911.400120] zram: Decompression failed! err=-22, page=4411\n"
+    assert diagnose(log).outcome is Outcome.DEGRADED
+    harmless = f"{UP}[  911.400120] Buffer I/O error on dev zram1, logical block 0, async page read\n"
+    assert diagnose(harmless).outcome is Outcome.BOOT_OK
+
+
+def test_openboot_back_at_its_prompt() -> None:
+    begins = "OpenBoot 4.30.4, 8192 MB memory available.\nBoot device: disk1  File and args:\n"
+    log = begins + "Can't open boot device\n\n{0} ok\n"
+    assert diagnose(log).outcome is Outcome.FAILED
