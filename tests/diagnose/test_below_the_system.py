@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bootwright.diagnose.engine import diagnose_bytes
-from bootwright.diagnose.model import Diagnosis, Finding, Outcome
+from bootwright.diagnose.model import Diagnosis, Finding, Outcome, Severity
 from bootwright.diagnose.signatures.knowledge import load
 
 KNOWLEDGE = load()
@@ -213,3 +213,41 @@ def test_openboot_back_at_its_prompt() -> None:
     begins = "OpenBoot 4.30.4, 8192 MB memory available.\nBoot device: disk1  File and args:\n"
     log = begins + "Can't open boot device\n\n{0} ok\n"
     assert diagnose(log).outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ti-sci 44043000.system-controller: Mbox timedout in resp(caller: ti_sci_set_device_state+0x94)",
+        "imx-scu scu: RPC send msg timeout",
+        "raspberrypi-firmware soc:firmware: Firmware transaction timeout",
+    ],
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_firmware_that_is_late_once_and_one_that_does_not_answer(line: str, times: int) -> None:
+    first, rest = UP.split("\n", 1)
+    late = "".join(f"[    1.{number}00000] {line}\n" for number in range(1, times + 1))
+    assert found(f"{first}\n{late}", "service-processor-silent").severity is (
+        Severity.DEGRADING if times == 3 else Severity.INFO
+    )
+    assert diagnose(f"{first}\n{late}{rest}").outcome is Outcome.BOOT_OK
+
+
+def test_a_bus_of_the_chip_that_names_who_asked() -> None:
+    line = "44000000.ocp:L3 Custom Error: MASTER MPU TARGET GPMC (Idle): Data Access in Supervisor mode"
+    log = f"{UP}[   35.101201] {line}\n"
+    assert diagnose(log).outcome is Outcome.DEGRADED
+    assert "MPU TARGET GPMC" in found(log, "serror").cause
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Error booting VM: VmBoot(KernelLoad(Elf(InvalidElfMagicNumber)))",
+        "error: Failed to start domain 'web'",
+        "VBoxManage: error: The virtual machine 'web' has terminated unexpectedly during startup",
+    ],
+)
+def test_other_monitors_that_start_no_machine(line: str) -> None:
+    assert diagnose(f"+ start\n{line}\n").outcome is Outcome.FAILED
+    assert diagnose(f"{UP}{line}\n").outcome is Outcome.DEGRADED
