@@ -39,7 +39,7 @@ _BEFORE = {Call.PRINTK: b"", Call.DEVICE: b"qzx 1f00990000.qzx: ", Call.NETWORK:
 _A_FAULT = re.compile(
     rb"(?i)time.?d?[ _-]?out|\bhang\b|\bhung\b|expired|stall"
     rb"|\b(?:fail\w*|err|errors?|unable|cannot|can't|could ?n[o']t|could not|invalid|illegal|corrupt\w*"
-    rb"|abort\w*|panic\w*|fatal|dead|lost|refused|denied)\b"
+    rb"|abort\w*|panic\w*|fatal|dead|lost|refused|denied|unsupported (?:\w+ )?module)\b"
 )
 _AN_END = re.compile(
     rb"(?i)\b(?:reboot\w*|restart\w*|reset\w*|shut(?:ting)? ?down|halt\w*"
