@@ -83,3 +83,17 @@ def test_one_gap_in_a_link_is_got_over_and_two_are_not() -> None:
     assert outcome_of(*gap, *gap) == (Outcome.DEGRADED, "ata-error")
     unreadable = "ata2.00: error: { UNC }"
     assert outcome_of(*gap[:2], unreadable, gap[2]) == (Outcome.DEGRADED, "ata-error")
+
+
+def test_a_link_that_answers_in_the_end_is_no_failure() -> None:
+    missed = "ata2: COMRESET failed (errno=-16)"
+    assert outcome_of(missed, missed)[0] is Outcome.DEGRADED
+    assert (
+        outcome_of(missed, missed, "ata2: SATA link up 3.0 Gbps (SStatus 123 SControl 300)")[0]
+        is Outcome.BOOT_OK
+    )
+    after = "ata2: reset failed, giving up"
+    assert (
+        outcome_of(missed, "ata2: SATA link up 3.0 Gbps (SStatus 123 SControl 300)", after)[0]
+        is Outcome.DEGRADED
+    )
