@@ -171,3 +171,23 @@ def test_in_a_journal_what_goes_on_comes_before_what_was_got_over() -> None:
     lines += "".join(stamp.format(5 + turn, 0, "tpm tpm0: Operation Timed out") for turn in range(4))
     outcome, finding = first(lines)
     assert (outcome, finding.signature) == (Outcome.DEGRADED, "tpm-failed")
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "amdgpu 0000:09:00.0: amdgpu: ERROR: System is going to shutdown due to GPU SW CTF!",
+            Outcome.FAILED,
+        ),
+        ("nouveau 0000:09:00.0: therm: temperature (136 C) hit the 'shutdown' threshold", Outcome.FAILED),
+        (
+            "qla2xxx [0000:09:00.0]-b00c:3: Device temperature 106 degrees C exceeds maximum allowed. "
+            "Hardware has been shut down.",
+            Outcome.DEGRADED,
+        ),
+    ],
+)
+def test_what_is_too_hot(line: str, expected: Outcome) -> None:
+    outcome, finding = first(START + f"[   99.000000] {line}\n")
+    assert (outcome, finding.signature) == (expected, "thermal-shutdown")
