@@ -48,6 +48,7 @@ def test_what_others_hang_on_fails_again_and_again(message: str) -> None:
         # For some seconds, twice, and while the machine starts.
         UP + every(1, "i2c-bcm2835 fe804000.i2c: i2c transfer timed out", since=60, times=4),
         UP + every(30, "i2c-bcm2835 fe804000.i2c: i2c transfer timed out", since=60, times=2),
+        UP + every(1, "spi-nor spi2.0: Software reset failed: -524", since=60, times=1),
         START
         + every(0.6, "i2c-bcm2835 fe804000.i2c: i2c transfer timed out", since=2, times=6)
         + "a login: \n",
