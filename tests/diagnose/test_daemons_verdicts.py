@@ -178,3 +178,11 @@ def test_an_instance_of_a_unit_speaks_by_its_own_name() -> None:
     blamed = diagnose_bytes((UP + text).encode()).blamed
     assert blamed is not None
     assert "valid checkpoint record" in blamed.finding.cause
+
+
+def test_what_a_server_complained_of_before_it_is_ready_is_over() -> None:
+    text = (
+        "quuxdb-1  | 2025-11-30 10:00:13 0 [Warning] mariadbd: io_uring_queue_init() failed with EPERM\n"
+        "quuxdb-1  | 2025-11-30 10:00:14 0 [Note] mariadbd: ready for connections.\n"
+    )
+    assert diagnose_bytes(text.encode()).outcome is Outcome.BOOT_OK

@@ -226,4 +226,7 @@ class CloserLook:
         failed = lines.pop()[1]
         if unit == units.FIRST:
             return units.first_programs_words(lines)
-        return units.own_words(lines, unit) or (units.file_systems_words(lines) if b"mount" in failed else ())
+        said = units.own_words(lines, unit)
+        if b"mount" in failed and units.says_no_more(said):
+            return (*units.file_systems_words(lines), *said)
+        return said

@@ -84,7 +84,7 @@ _OF_FIRMWARE: Final = holds(
     rb"|not (?:implemented|programmed|listed|continuous|locked|(?:\w+ )?aligned|in use|multiple|64.?bit"
     rb"|correct|initiali[sz]ed|exist(?:ed|ing)?|as expected)|\bvs\.? expected"
     rb"|(?:no longer|only \S.{0,30}) supported|out.of.(?:bounds|resources?)|over the limit"
-    rb"|(?:larger|bigger|smaller|greater|longer) than|should (?:not|never|have no)"
+    rb"|(?:larger|bigger|smaller|greater|longer|older|newer) than|should (?:not|never|have no)"
     rb"|(?:is|was|with|returned|returns) (?:an? )?(?:NULL|zero|empty)|(?:returned|returns) -\d{1,3}"
     rb"|called (?:with|without|in \w+ mode)|do not support|reject(?:ed|ing)|not granted|returned false"
     rb"|security violation|no media|time out|never \w{2,16}ed"
@@ -92,7 +92,7 @@ _OF_FIRMWARE: Final = holds(
 )
 """What firmware says of what it stops at, and a system of much that it goes on with."""
 _INFORMATION: Final = re.compile(
-    rb"(?:\A|: |\s)(?:[DI]\d{4} \d\d:\d\d:\d\d\.|level=(?:info|debug|trace)\b|DEBUG: )"
+    rb"(?:\A|: |\s)(?:[DI]\d{4} \d\d:\d\d:\d\d\.|level=(?:info|debug|trace)\b|DEBUG: |info: )"
     rb"|\"level\": ?\"(?:info|debug)\""
 )
 """The level in a program's own line: klog's, logrus's, zap's."""

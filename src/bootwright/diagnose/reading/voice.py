@@ -31,13 +31,14 @@ OWN_CLOCK: Final = frozenset({EEPROM, JETSON})
 SPEAKERS: Final = (KERNEL, PROGRAM, LOADER, SECURE)
 
 _PROGRAM: Final = re.compile(
+    # Any digit where a name has one (s6, e2fsck): who speaks is remembered by the line with other digits.
     # A tag of syslog, also in /dev/kmsg: systemd[1]:; klog; logrus. Not the kernel's own (x86 io_apic.c).
     rb"(?!IOAPIC\[)[\w@().\\/:-]{1,64}\[\d{1,10}\]: "
     rb"|\[talos\] |\[\s*(?:OK|FAILED|DEPEND|TIME|WARN|INFO|SKIP|UNSUPP|ABORT|SUPPORTED|!!!!!!)\s*\]"
     rb"|\[\s*[*\x20]{1,8}\] (?:A|\(\d+ of \d+\) A) (?:start|stop) job"
     rb"|[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{6} |(?:time=\"?\d{4}-\d\d-\d\dT\S{8,30} )?level=[a-z]{4,7} msg="
     rb"|(?:systemd|dracut|udevd|udhcpc|dhcpcd|dhclient|init|cloud-init|initramfs|procd|netifd|kmodloader"
-    rb"|u?mount|modprobe|cryptsetup|mdadm|e?2?fsck|switch_root|run-init|runsv|s6)(?:[-.][\w.-]{1,30})?: "
+    rb"|u?mount|modprobe|cryptsetup|mdadm|e?\d?fsck|switch_root|run-init|runsv|s\d)(?:[-.][\w.-]{1,30})?: "
 )
 _CRASHED: Final = re.compile(
     rb"\S{1,64} ?[\[(](?P<pid>\d{1,10})[\])]:? "

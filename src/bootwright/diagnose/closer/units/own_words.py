@@ -15,13 +15,18 @@ from bootwright.diagnose.judging.errors.error_kinds import kind_of_error
 from bootwright.diagnose.judging.first_program import BY_INIT
 from bootwright.diagnose.judging.gravity import is_kernels
 from bootwright.diagnose.judging.order.kept_lines import Occurrence
-from bootwright.diagnose.judging.shapes import is_taken_back, looks_wrong
+from bootwright.diagnose.judging.shapes import firmware_complains, is_taken_back, looks_wrong
 from bootwright.diagnose.messages.speaker import speaker
 from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 from bootwright.diagnose.reading.voice import KERNEL, PROGRAM, voice_of
 from bootwright.diagnose.signatures.model import PERMANENT
 
+GENERIC: Final = re.compile(
+    rb"wrong fs type, bad option|mount\(2\) system call failed|can.t read superblock"
+    rb"|fsconfig system call failed"
+)
+"""What mount says of whatever the kernel refuses (util-linux 2.40 libmount/src/context_mount.c)."""
 LOOKED_AT: Final = 40
 """Lines before the one that says that a unit failed."""
 _LAST_WORDS: Final = 6
@@ -98,6 +103,11 @@ def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence
     return (beside,) if beside is not None and not own else ()
 
 
+def says_no_more(said: Iterable[Occurrence]) -> bool:
+    """Whether a mount program only hands on that the kernel refused, which knows why."""
+    return all(GENERIC.search(place.raw) is not None for place in said)
+
+
 def file_systems_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence, ...]:
     """The last complaint of a file system in the kernel's log in `lines`, right before a mount failed."""
     complaint: tuple[Occurrence, ...] = ()
@@ -125,7 +135,7 @@ def first_programs_words(lines: Iterable[tuple[int, bytes]]) -> tuple[Occurrence
 
 
 def _complains(words: bytes) -> bool:
-    wrong = looks_wrong(words) or any(form.search(words) is not None for form in (_LEVEL, _GRAVE))
+    wrong = firmware_complains(words) or any(form.search(words) is not None for form in (_LEVEL, _GRAVE))
     return wrong or (not is_taken_back(words) and _says_what_stays(words))
 
 

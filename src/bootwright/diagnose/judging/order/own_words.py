@@ -15,6 +15,11 @@ from bootwright.diagnose.reading import prefix
 from bootwright.diagnose.reading.patterns import printable
 
 _TAG: Final = re.compile(rb"\(?(?P<name>[\w.@/:-]{2,64}?)\)?\[\d{1,10}\]: (?P<words>.*)", re.DOTALL)
+_HINTS_AT_KERNEL: Final = re.compile(
+    r"wrong fs type|can't read superblock|fsconfig system call failed|Invalid argument"
+    r"|Structure needs cleaning"
+)
+"""Of why a mount failed."""
 _MOST_UNITS: Final = 3
 _LONGEST: Final = 240
 _LONGEST_LINE: Final = 400
@@ -24,7 +29,7 @@ _LONGEST_LINE: Final = 400
 def with_own_words(finding: Finding, fact: str, kept: KeptLines | None) -> Finding:
     """The finding with what the units that its `fact` names said, if it was kept; as it is without."""
     facts = dict(finding.facts)
-    if not fact or kept is None or finding.severity not in SERIOUS or facts.get("why"):
+    if not fact or kept is None or finding.severity not in SERIOUS or _tells(facts.get("why", "")):
         return finding
     said: dict[str, None] = {}
     lines: list[Line] = []
@@ -43,6 +48,11 @@ def with_own_words(finding: Finding, fact: str, kept: KeptLines | None) -> Findi
         lines=(*lines, *(line for line in finding.lines if line not in lines))[:MOST_LINES],
         facts=tuple(sorted((*finding.facts, ("own_words", words)))),
     )
+
+
+def _tells(why: str) -> bool:
+    """Whether a reason is known, and no mere hint at the kernel's own words."""
+    return bool(why) and _HINTS_AT_KERNEL.match(why) is None
 
 
 def _words(raw: bytes) -> str:
