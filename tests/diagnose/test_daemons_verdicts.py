@@ -186,3 +186,25 @@ def test_what_a_server_complained_of_before_it_is_ready_is_over() -> None:
         "quuxdb-1  | 2025-11-30 10:00:14 0 [Note] mariadbd: ready for connections.\n"
     )
     assert diagnose_bytes(text.encode()).outcome is Outcome.BOOT_OK
+
+
+def test_the_log_below_a_units_status_tells_why() -> None:
+    text = """\
+\u25cf quux.service - Quux
+     Active: activating (auto-restart) (Result: exit-code) since Sat 2025-11-29 08:13:10 UTC; 3s ago
+
+Nov 29 08:13:10 box quux[11]: cannot open /dev/ttyUSB7: Permission denied
+Nov 29 08:13:10 box systemd[1]: quux.service: Main process exited, code=exited, status=2/INVALIDARGUMENT
+Nov 29 08:13:10 box systemd[1]: quux.service: Failed with result 'exit-code'.
+"""
+    blamed = diagnose_bytes(text.encode()).blamed
+    assert blamed is not None
+    assert "ttyUSB7" in blamed.finding.cause
+
+
+def test_a_machine_without_ipv6_is_on_the_network() -> None:
+    refused = "postfix/smtp[9]: connect to mx.example.net[2001:db8::1b]:25: Network is unreachable"
+    text = f"[   20.0] {refused}\n[   21.0] {refused}\n[   22.0] {refused}\n"
+    assert diagnose_bytes((UP + text).encode()).outcome is Outcome.BOOT_OK
+    other = text.replace("[2001:db8::1b]", "[198.51.100.1]")
+    assert diagnose_bytes((UP + other).encode()).outcome is Outcome.DEGRADED

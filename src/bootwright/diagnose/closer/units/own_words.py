@@ -64,7 +64,7 @@ def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence
     `unit` is a name or a description, as systemd gives it. Empty where nothing was said, or nothing wrong.
     """
     own: list[tuple[Occurrence, bytes]] = []
-    beside: Occurrence | None = None
+    beside: list[Occurrence] = []
     near: bytes | None = b""
     """The program that speaks right before systemd sees the end, once known; none where others came in."""
     stem = f"{_stem(unit)}.".encode()
@@ -92,7 +92,7 @@ def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence
             # All that it says there: a parser's complaint stands before the line that it quotes.
             near = tag["name"]
             if _complains(words):
-                beside = Occurrence(number, raw)
+                beside.append(Occurrence(number, raw))
             continue
         near = None
     # All of its processes: a script's last word may be that a command failed, and why is the command's.
@@ -100,7 +100,7 @@ def own_words(lines: Iterable[tuple[int, bytes]], unit: str) -> tuple[Occurrence
         if wrong := [place for place, words in reversed(own[:_LAST_WORDS]) if complains(words)]:
             grave = [place for place in wrong if _GRAVE.search(place.raw) is not None]
             return tuple(dict.fromkeys((*grave[:1], *wrong)))[:_SHOWN]
-    return (beside,) if beside is not None and not own else ()
+    return tuple(dict.fromkeys((*beside[-1:], *beside[:1]))) if not own else ()
 
 
 def says_no_more(said: Iterable[Occurrence]) -> bool:

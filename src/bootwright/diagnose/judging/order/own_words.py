@@ -34,8 +34,11 @@ def with_own_words(finding: Finding, fact: str, kept: KeptLines | None) -> Findi
     said: dict[str, None] = {}
     lines: list[Line] = []
     for unit in facts.get(fact, "").split(", ")[:_MOST_UNITS]:
-        failed = next((line for line in finding.lines if unit and unit in line.text), None)
-        places = kept.own_words(failed.number, unit) if failed is not None else ()
+        named = [line.number for line in finding.lines if unit and unit in line.text]
+        # What a table or a status says of a unit stands before its log.
+        places = next(
+            (told for number in (*named[:1], *named[-1:]) if (told := kept.own_words(number, unit))), ()
+        )
         lines += [Line(place.line, printable(place.raw.rstrip())[:_LONGEST_LINE]) for place in places]
         if places:
             said[_words(places[0].raw)] = None
