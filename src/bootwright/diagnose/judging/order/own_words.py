@@ -37,7 +37,7 @@ def with_own_words(finding: Finding, fact: str, kept: KeptLines | None) -> Findi
         named = [line.number for line in finding.lines if unit and unit in line.text]
         # What a table or a status says of a unit stands before its log.
         places = next(
-            (told for number in (*named[:1], *named[-1:]) if (told := kept.own_words(number, unit))), ()
+            (spoken for number in (*named[:1], *named[-1:]) if (spoken := kept.own_words(number, unit))), ()
         )
         lines += [Line(place.line, printable(place.raw.rstrip())[:_LONGEST_LINE]) for place in places]
         if places:
