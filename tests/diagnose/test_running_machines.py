@@ -296,7 +296,7 @@ def test_a_kernel_stack_that_overflows_says_so() -> None:
     )
     blamed = diagnosed(UP + lines).blamed
     assert blamed is not None
-    assert "stack of the kernel overflowed at thing_walk+0x14/0x50" in blamed.finding.cause
+    assert "Stack overflow in the kernel at thing_walk+0x14/0x50" in blamed.finding.cause
 
 
 def test_a_root_that_is_mounted_for_writing_is_at_work() -> None:

@@ -167,15 +167,14 @@ class DeviceTroubles:
     def _is_repeated(self, text: bytes, place: Occurrence) -> bool:
         """Whether a message comes again and again that does not look wrong and is meant as an error.
 
-        Or it calls itself a warning: once it is none that a device would be in trouble for.
-
+        Or as a warning, by its level or its words: once it is none that a device would be in trouble for.
         The places that were not told yet are kept in `_repeated`.
         """
         places = self._repeated.setdefault(text, [])
         places.append(place)
         if len(places) < _AGAIN and text not in self._errors_in_other_words:
             return False
-        if is_drivers_error(text) or warns_of_error(text):
+        if is_drivers_error(text, least=WARNING) or warns_of_error(text):
             self._errors_in_other_words.add(text)
             return True
         places.clear()

@@ -264,6 +264,7 @@ class _Folding:
             key=lambda index: (
                 severity[index].rank,
                 severity[index] is Severity.INFO and not self._signatures[index].open_end,
+                severity[index] is Severity.INFO and not self._signatures[index].report,
                 weights.get(index, ()),
                 self._signatures[index].may_be_meant and severity[index] is Severity.DEGRADING,
                 self._signatures[index].fallback,

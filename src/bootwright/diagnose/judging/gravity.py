@@ -87,14 +87,17 @@ def part_of(text: bytes) -> str:
     return "none" if is_of_a_device(text) and roles == (None, None) else ""
 
 
-def is_drivers_error(text: bytes) -> bool:
-    """Whether a driver says it of its device as an error, in any words: in every kernel of known formats."""
+def is_drivers_error(text: bytes, *, least: int = ERROR) -> bool:
+    """Whether a driver says it of its device as an error, in any words: in every kernel of known formats.
+
+    `least`: the mildest level that counts as one.
+    """
     said_by = speaker(text)
     return (
         said_by is not None
         and said_by.names_owner
         and bool(said_by.levels)
-        and said_by.levels[-1] <= ERROR
+        and said_by.levels[-1] <= least
         and all(tells(entry.text.encode()) for entry in said_by.formats)
         and not is_taken_back(text)
     )

@@ -343,9 +343,12 @@ class BootState:
 
     def went_on(self, line: int) -> bool:
         """Whether services, or programs that were only heard, went on for long after `line`."""
-        if self.rank < RANKS["services"] and PROGRAMS_SPEAK not in self.tallies:
-            return False
         seconds, last = self._seconds_of(line), self._last_clock()
+        if self.rank < RANKS["services"] and PROGRAMS_SPEAK not in self.tallies:
+            # Where only the kernel speaks, it tells of what it did for programs.
+            acts = (tally.last.raw for tally in self.tallies.get(PROGRAMS_ACT, {}).values())
+            last = max((prefix.split(raw).seconds or 0.0 for raw in acts), default=None)
+            return seconds is not None and last is not None and last - seconds >= _WENT_ON
         if seconds is None or last is None:
             # A system log has wall-clock times; without any it is the services that start after it that tell.
             wall = self._wall_of(line)
