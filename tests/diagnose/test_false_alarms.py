@@ -305,3 +305,42 @@ def test_what_is_worth_knowing_only_is_no_worse_in_a_machine_that_came_up(report
     *before, ready = UP.splitlines(keepends=True)
     assert outcome("".join([*before, "[    5.000000] " + report, ready])) is Outcome.BOOT_OK
     assert outcome(UP + "[ 5000.000000] " + report) is Outcome.BOOT_OK
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("[   12.000000] tegra-qspi NVDA1513:00: device reset failed\n", Outcome.BOOT_OK),
+        ("[   12.000000] mlx5_core 0000:01:00.0: device reset failed\n", Outcome.DEGRADED),
+        ('[   12.000000] ntfs3: sdb4: volume is dirty and "force" flag is not set!\n', Outcome.BOOT_OK),
+        ("[  292.000000] eth0 (): not using net_device_ops yet\n", Outcome.BOOT_OK),
+    ],
+)
+def test_a_finding_is_about_what_it_says_it_is(lines: str, expected: Outcome) -> None:
+    assert outcome(UP + lines) is expected
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ("", Outcome.DEGRADED),
+        ("[ 9000.000000] docker0: port 3(vethQuux12) entered forwarding state\n", Outcome.BOOT_OK),
+    ],
+)
+def test_docker_that_starts_containers_again_runs(after: str, expected: Outcome) -> None:
+    assert outcome(UP + "[  800.000000] init: docker respawning too fast, stopped\n" + after) is expected
+
+
+@pytest.mark.parametrize(("later", "expected"), [("", Outcome.FAILED), ("400", Outcome.DEGRADED)])
+def test_a_root_that_is_damaged_and_that_programs_go_on_with_fails_no_boot(
+    later: str, expected: Outcome
+) -> None:
+    log = (
+        "[    0.000000] Linux version 6.12.5-test (a@b) #1\n"
+        "[    0.000000] Kernel command line: root=/dev/mmcblk0p2 rw\n"
+        "[    3.000000] EXT4-fs (mmcblk0p2): mounted filesystem with ordered data mode\n"
+        "[    3.900000] Run /sbin/init as init process\n"
+        "[    5.000000] EXT4-fs error (device mmcblk0p2): ext4_lookup:1785: inode #12: bad entry\n"
+    )
+    acts = f"[  {later}.000000] Adding 102396k swap on /dev/mmcblk0p3.\n" if later else ""
+    assert outcome(log + acts) is expected
