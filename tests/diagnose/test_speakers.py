@@ -100,7 +100,10 @@ _VALUES = re.compile(
 )
 _BEFORE = {Call.PRINTK: "", Call.DEVICE: "quux 4711.dev: ", Call.NETWORK: "quux 4711.dev eth0: "}
 HOME = {
-    "storage": r"drivers/(?:ata|nvme|mmc|scsi|block|md|mtd|ufs|message|nvdimm|target|usb|firewire)/|fs/|mm/|kernel/power/swap",
+    "storage": (
+        r"drivers/(?:ata|nvme|mmc|scsi|block|md|mtd|ufs|message|nvdimm|target|usb|firewire)/"
+        r"|fs/|mm/|kernel/power/swap"
+    ),
     "network": r"drivers/(?:net|infiniband|s390/net|ptp|usb|staging|bus|misc|pci)/|net/|kernel/irq/",
     "root": r"init/|fs/|arch/\w+/(?:mm|kernel)/|drivers/(?:block|md)/",
     "firmware": r"(?!)",
