@@ -13,6 +13,9 @@ process's peak over all four.
 reads each log from a file as the command does, with another process that scans ahead where there is a
 second processor: wall time, and the CPU seconds of both. Of interest on an idle machine alone.
 
+The failing logs change with the signatures: to compare two commits, give both those of one of them with
+`--failing path/to/src/bootwright/data/signatures`.
+
 None of the streams is what most users have: of 1059 logs that others posted half are below 17 kB and nine in
 ten below 100 kB, of which the start of the command is most of the time (the last line). A long serial capture
 is like `restarts`; `failures` is the worst case, since a boot of 70 lines leaves nothing to skip.
@@ -29,6 +32,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from bootwright.diagnose.engine import Diagnoser, diagnose_stream
 from bootwright.diagnose.signatures.knowledge import load
@@ -37,6 +41,7 @@ from bootwright.foundation.places import DATA
 
 _STAMP = re.compile(rb"^\[ *\d+\.\d+\] ")
 _PIECE = 4 << 20
+_Stream = Callable[[list[list[bytes]]], Iterator[bytes]]
 
 
 def recorded() -> list[list[bytes]]:
@@ -82,14 +87,19 @@ def restarts(boots: list[list[bytes]]) -> Iterator[bytes]:
             yield line if not _STAMP.match(line) else line[:-1] + b"%d" % (number % 10)
 
 
-def failures(_: list[list[bytes]]) -> Iterator[bytes]:
-    logs = [path.read_bytes().splitlines() for path in sorted(DATA.glob("signatures/*/golden/*/console.log"))]
-    number = 0
-    while True:
-        number += 1
-        for log in logs:
-            for line in log:
-                yield line if not _STAMP.match(line) else b"%s%d%s" % (line[:12], number % 10, line[13:])
+def failures_of(signatures: Path) -> _Stream:
+    """The failing logs in a folder of signatures."""
+
+    def failures(_: list[list[bytes]]) -> Iterator[bytes]:
+        logs = [path.read_bytes().splitlines() for path in sorted(signatures.glob("*/golden/*/console.log"))]
+        number = 0
+        while True:
+            number += 1
+            for log in logs:
+                for line in log:
+                    yield line if not _STAMP.match(line) else b"%s%d%s" % (line[:12], number % 10, line[13:])
+
+    return failures
 
 
 def flood(_: list[list[bytes]]) -> Iterator[bytes]:
@@ -102,7 +112,7 @@ def flood(_: list[list[bytes]]) -> Iterator[bytes]:
         )
 
 
-def beside(make: Callable[[list[list[bytes]]], Iterator[bytes]], size: int, knowledge: Knowledge) -> str:
+def beside(make: _Stream, size: int, knowledge: Knowledge) -> str:
     """How fast a log in a file is diagnosed by the clock, and what both processes cost."""
     with tempfile.TemporaryFile() as file:
         file.writelines(pieces(make(recorded()), size))
@@ -138,17 +148,25 @@ def main() -> int:
     )
     parser.add_argument("megabytes", type=float, nargs="?", default=1000.0, help="size of each log")
     parser.add_argument("--beside", action="store_true", help="by the clock, with a process that scans ahead")
+    parser.add_argument(
+        "--failing",
+        type=Path,
+        default=DATA / "signatures",
+        metavar="SIGNATURES",
+        help="take the failing logs of another checkout's signatures",
+    )
     given = parser.parse_args()
+    streams = (running, restarts, failures_of(given.failing), flood)
     size = int(given.megabytes * 1e6)
     boots = recorded()
     knowledge = load()
     if given.beside:
-        for make in (running, restarts, failures, flood):
+        for make in streams:
             print(beside(make, size, knowledge), flush=True)
         print(start_of_the_command())
         return 0
     slow = 0.0
-    for make in (running, restarts, failures, flood):
+    for make in streams:
         diagnoser = Diagnoser(make.__name__, knowledge)
         spent = 0.0
         seen = 0
