@@ -97,3 +97,17 @@ def test_a_link_that_answers_in_the_end_is_no_failure() -> None:
         outcome_of(missed, "ata2: SATA link up 3.0 Gbps (SStatus 123 SControl 300)", after)[0]
         is Outcome.DEGRADED
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "sd 2:2:0:0: [sda] megasas: RESET cmd=28 retries=0",
+        "mptscsih: ioc0: attempting task abort! (sc=00000000f00dcafe)",
+        "aacraid: Host adapter abort request.",
+        "sd 6:0:0:0: [sda] tag#7 uas_eh_abort_handler 0 uas-tag 3 inflight: CMD OUT",
+    ],
+)
+def test_a_disk_whose_commands_are_aborted_again_and_again_is_degraded(line: str) -> None:
+    assert outcome_of(line, line) == (Outcome.DEGRADED, "disk-commands-aborted")
+    assert outcome_of(line)[0] is Outcome.BOOT_OK
