@@ -68,3 +68,12 @@ def test_a_criterion_counts_in_whichever_boot_it_came() -> None:
     in_pieces = seen(BOOT + LINK, PANIC, FIRMWARE, BOOT, criteria="link")
     assert at_once.is_reached
     assert in_pieces.is_reached
+
+
+def test_a_loader_that_is_silent_for_a_moment_has_not_failed_until_the_boot_is_over() -> None:
+    watch = seen(b"U-Boot 2031.01 (Jan 06 2031)\n\nDRAM:  1 GiB\nLoading quux from MMC...\n")
+    assert not watch.is_fatal
+    assert watch.outcomes == {}
+    watch.look(200.0, lambda: 1000.0, now=True, over=True)
+    assert watch.is_fatal
+    assert watch.outcomes == {"ethernet": Verdict.FAILS}

@@ -245,7 +245,7 @@ def run_on_board(
             still_on = run.switch_off()
         finally:
             run.stop_recording()
-    watch.look(run.switched_on, time.monotonic, now=True)
+    watch.look(run.switched_on, time.monotonic, now=True, over=True)
     diagnosis, digest = _diagnosed(folder)
     events = run.recorder.events() if run.recorder is not None else []
     switched_on = run.switched_on - run.recorder.started if run.recorder is not None else 0.0

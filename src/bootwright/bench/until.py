@@ -107,12 +107,17 @@ class Watch:
         self._ends.feed(data)
         self._diagnoser.feed(data)
 
-    def look(self, seconds: float, clock: Callable[[], float], *, now: bool = False) -> Sequence[str]:
-        """Diagnose what has come, where that is due; labels of stages that are new."""
+    def look(
+        self, seconds: float, clock: Callable[[], float], *, now: bool = False, over: bool = False
+    ) -> Sequence[str]:
+        """Diagnose what has come, where that is due; labels of stages that are new.
+
+        Silence after the last line says something only where it is `over`.
+        """
         before = clock()
         if before < self._next_look and not now:
             return ()
-        diagnosis = self._diagnoser.snapshot()
+        diagnosis = self._diagnoser.snapshot(live=not over)
         labels = self._take(diagnosis, seconds)
         self._next_look = before + max(_LEAST_LOOK, _LOOK_SHARE * (clock() - before))
         return labels
