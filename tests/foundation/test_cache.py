@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from command_kit import in_process
 
 from bootwright.foundation.cache import ALL_PARTS, Part
 from bootwright.foundation.errors import Missing
+from bootwright.foundation.progress import Silent
 
 
 @pytest.fixture
@@ -139,3 +142,22 @@ def test_list_and_clear(cache: Path) -> None:
     assert (cache / "kernels" / "x").is_file()
     assert "kernels: 0.1 MB removed" in cache_command("clear", "--all").stdout
     assert not (cache / "kernels" / "x").exists()
+
+
+def test_two_folders_of_one_download_are_not_filled_at_once(cache: Path) -> None:
+    part = Part("things", "things", None)
+    at_work: list[str] = []
+    made: list[str] = []
+
+    def fill(work: Path) -> None:
+        at_work.append(work.name)
+        assert len(at_work) == 1, "another one is at it"
+        time.sleep(0.1)
+        (work / "inside").write_bytes(b"x")
+        made.append(at_work.pop())
+
+    with ThreadPoolExecutor() as pool:
+        names = ["a", "b", "a"]
+        asked = [pool.submit(part.fetched_folder, name, fill, "4711", Silent()) for name in names]
+        assert [future.result().name for future in asked] == names
+    assert len(made) == 2

@@ -18,7 +18,9 @@ from attrs import frozen
 
 from bootwright.foundation.atomic import explained, write_bytes
 from bootwright.foundation.places import cache_dir
+from bootwright.foundation.processes.locks import locked
 from bootwright.foundation.processes.work_folder import sweep, work_folder
+from bootwright.foundation.progress import Progress
 
 _MB = 10**6
 _WORK = ".work-"
@@ -89,6 +91,18 @@ class Part:
         data = path.read_bytes()
         self.used(path)
         return data
+
+    def fetched_folder(
+        self, name: str, fill: Callable[[Path], None], sha256: str, progress: Progress
+    ) -> Path:
+        """`kept_folder`, for what `fill` makes of the download of that SHA256.
+
+        Of several processes one is at it at a time: they would write into the same unfinished download.
+        """
+        if (self.folder() / name).is_dir():
+            return self.kept_folder(name, fill)
+        with locked(self.folder() / f".{sha256}.lock", progress):
+            return self.kept_folder(name, fill)
 
     def kept_folder(self, name: str, fill: Callable[[Path], None]) -> Path:
         """The folder of that name; where it is not there yet, `fill` writes its files into an empty one.

@@ -95,7 +95,9 @@ def boot_part(
     key = f"{package.sha256}-{hashlib.sha256(part.folder.encode()).hexdigest()[:8]}"
     if offline and not (cache.PARTS.folder() / key).is_dir():
         raise Missing(f"{part.title} would have to be fetched", hint="run it once without --offline")
-    folder = cache.PARTS.kept_folder(key, lambda work: _fetch(part, suite, package, work, progress))
+    folder = cache.PARTS.fetched_folder(
+        key, lambda work: _fetch(part, suite, package, work, progress), package.sha256, progress
+    )
     return Unpacked(
         folder=folder,
         package=package.name,

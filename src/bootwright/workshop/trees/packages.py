@@ -93,7 +93,7 @@ class Archive:
                 suite, source_package, known.tarball.format(series=known.series(package)), work, transport
             )
 
-        folder = KERNEL_TREES.kept_folder(key, fill)
+        folder = KERNEL_TREES.fetched_folder(key, fill, source_package.sha256, self.progress)
         return KernelTree(
             folder=folder,
             version=read_version(folder),
